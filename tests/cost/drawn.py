@@ -65,6 +65,14 @@ def residencies(spec: PeArray, some: Sequence[Residency]) -> st.SearchStrategy[R
     return one_of(*found, *found[1:])
 
 
+SERVED = st.sets(one_of(*OPERANDS), min_size=1)
+
+
+@cache
+def _some_of(axes: int) -> st.SearchStrategy[set[int]]:
+    return st.sets(st.integers(0, axes - 1))
+
+
 @cache
 def _axes_among(*per: int) -> st.SearchStrategy[tuple[int, ...]]:
     return st.lists(one_of(*per), unique=True).map(tuple) if per else st.just(())
@@ -77,13 +85,12 @@ def sharing(draw: st.DrawFn, serves: tuple[Operand, ...], per: list[int]) -> dic
     return found | ({"reduces_along": draw(some)} if "output" in serves else {})
 
 
-@st.composite
 def two_levels(draw: st.DrawFn, axes: int) -> list[Level]:
     """Registers for some operands, a buffer for parameters, and one for activations, or not."""
     levels = []
     for operand in OPERANDS:
         if draw(st.booleans()):
-            per = sorted(draw(st.sets(st.integers(0, axes - 1))))
+            per = sorted(draw(_some_of(axes)))
             shared = sharing(draw, (operand,), per)
             waits = draw(st.booleans())
             levels.append(
@@ -112,14 +119,13 @@ def sram(draw: st.DrawFn, name: str, serves: tuple[Operand, ...], per: tuple[int
     )
 
 
-@st.composite
 def hierarchies(draw: st.DrawFn, axes: int) -> list[Level]:
     """One to five levels, each for any operands, along ever fewer axes outwards; some operands pass some by."""
     levels: list[Level] = []
-    per = set(draw(st.sets(st.integers(0, axes - 1))))
+    per = set(draw(_some_of(axes)))
     for index in range(draw(st.integers(1, 5))):
-        serves = tuple(sorted(draw(st.sets(one_of(*OPERANDS), min_size=1))))
-        per &= draw(st.sets(st.integers(0, axes - 1))) | (per if draw(st.booleans()) else set())
+        serves = tuple(sorted(draw(SERVED)))
+        per &= draw(_some_of(axes)) | (per if draw(st.booleans()) else set())
         along = tuple(sorted(per))
         if index < 2 and draw(st.booleans()) and not any(set(serves) & set(level.serves) for level in levels):
             shared = sharing(draw, serves, list(along))
@@ -149,7 +155,7 @@ def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
     entries += [draw(one_of("FX*FY", "FY*FX"))] if flat_f else ["FY", "FX"]
     axes = tuple(draw(_axes_of(*entries)))
     macs_per_pe = draw(one_of(1, 1, 2))
-    levels = draw(hierarchies(len(axes) + (macs_per_pe > 1)) if deep else two_levels(len(axes) + (macs_per_pe > 1)))
+    levels = (hierarchies if deep else two_levels)(draw, len(axes) + (macs_per_pe > 1))
     hop = Hop(cycles=1, per=("FX", "C")) if draw(st.booleans()) else None
     weights = next((level for level in levels if "weight" in level.serves), None)
     return PeArray(

@@ -28,6 +28,10 @@ GB_PER_S = 10**9
 
 SERVES: dict[BufferName, tuple[Operand, ...]] = {"parameter": ("weight",), "activation": ("input", "output")}
 
+SIZES = st.integers(0, 1500)
+ENERGIES = st.floats(0, 1e9, allow_nan=False)
+"""Made once, and what is drawn for something else is drawn by functions: hypothesis asks each strategy what it is."""
+
 TECHNOLOGY = cast(Technology, "not looked at by the simulator")
 
 
@@ -166,7 +170,6 @@ def everything_on(graph: LayerGraph, accelerator: str) -> dict[str, str]:
     return {layer.name: accelerator for layer in graph.layers}
 
 
-@st.composite
 def systems(draw: st.DrawFn) -> System:
     """One to three memories, the second perhaps a way into the first, linked in pairs; one to four accelerators."""
     speeds = one_of(GB_PER_S, 3 * GB_PER_S, 32 * GB_PER_S, 7_777_777)
@@ -195,18 +198,16 @@ def systems(draw: st.DrawFn) -> System:
     return system(accelerators, memories, links)
 
 
-@st.composite
 def graphs(draw: st.DrawFn, name: str = "net", max_layers: int = 8) -> LayerGraph:
     """A few layers with forward edges; some chains of neighbours are recurrent groups."""
     count = draw(st.integers(1, max_layers))
     first_of_group = draw(st.integers(0, count - 1))
     last_of_group = draw(st.integers(first_of_group, min(count - 1, first_of_group + 2)))
-    sizes = st.integers(0, 1500)
     layers = [
         layer(
             f"l{index}",
-            parameter_bytes=draw(sizes),
-            output_bytes=draw(sizes),
+            parameter_bytes=draw(SIZES),
+            output_bytes=draw(SIZES),
             group="cell" if first_of_group < index <= last_of_group else None,
         )
         for index in range(count)
@@ -223,37 +224,33 @@ def graphs(draw: st.DrawFn, name: str = "net", max_layers: int = 8) -> LayerGrap
 @st.composite
 def problems(draw: st.DrawFn) -> tuple[LayerGraph, CostTable, dict[str, str]]:
     """A graph, its costs on a system, and an assignment that keeps groups together."""
-    platform = draw(systems())
-    graph = draw(graphs())
-    return graph, draw(costs_of(graph, platform)), draw(assignments(graph, platform))
+    platform = systems(draw)
+    graph = graphs(draw)
+    return graph, costs_of(draw, graph, platform), assignments(draw, graph, platform)
 
 
-@st.composite
 def costs_of(draw: st.DrawFn, graph: LayerGraph, platform: System) -> CostTable:
     """Costs of every layer on every accelerator, streamed."""
-    sizes = st.integers(0, 1500)
-    energies = st.floats(0, 1e9, allow_nan=False)
     entries = []
     for each in graph.layers:
         for placed in platform.accelerators:
-            head, tail = draw(sizes), draw(sizes)
+            head, tail = draw(SIZES), draw(SIZES)
             entries.append(
                 cost(
                     each.name,
                     placed.name,
-                    compute=draw(sizes),
+                    compute=draw(SIZES),
                     head=head,
                     body=each.parameter_bytes,
                     weight=each.parameter_bytes,
                     tail=tail,
                     overlap=draw(st.booleans()),
-                    pj={"mac": draw(energies), "memory": draw(energies)},
+                    pj={"mac": draw(ENERGIES), "memory": draw(ENERGIES)},
                 )
             )
     return table(graph, platform, entries)
 
 
-@st.composite
 def assignments(draw: st.DrawFn, graph: LayerGraph, platform: System) -> dict[str, str]:
     """An accelerator for every layer, one for each group."""
     names = [placed.name for placed in platform.accelerators]
@@ -266,7 +263,7 @@ def assignments(draw: st.DrawFn, graph: LayerGraph, platform: System) -> dict[st
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[CostTable, Options]:
     """A random graph on one accelerator, priced in random subsets of the eight residencies."""
-    graph = draw(graphs())
+    graph = graphs(draw)
     parameter_buffer = draw(one_of(0, 500, 4000))
     platform = system([accelerator("acc", parameter_buffer=parameter_buffer, activation_buffer=4000)])
     entries = []
@@ -280,7 +277,7 @@ def tables(draw: st.DrawFn) -> tuple[CostTable, Options]:
                 cost(
                     each.name,
                     "acc",
-                    compute=draw(st.integers(0, 1500)),
+                    compute=draw(SIZES),
                     head=draw(st.integers(0, 500)),
                     body=weight + draw(st.integers(0, 500)),
                     weight=weight,

@@ -94,8 +94,8 @@ def sliced(draw: st.DrawFn) -> tuple[LayerGraph, CostTable, dict[str, str]]:
             size = draw(st.integers(0, layers[producer].output_bytes))
             edges.append(Edge(producer=f"l{producer}", consumer=f"l{reader}", size_bytes=size))
     graph = LayerGraph(name="net", layers=tuple(layers), edges=tuple(edges))
-    platform = draw(systems())
-    return graph, draw(costs_of(graph, platform)), draw(assignments(graph, platform))
+    platform = systems(draw)
+    return graph, costs_of(draw, graph, platform), assignments(draw, graph, platform)
 
 
 @given(sliced())

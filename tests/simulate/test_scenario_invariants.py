@@ -31,27 +31,26 @@ from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
+ARRIVALS = st.one_of(
+    st.lists(st.integers(0, 10**7), min_size=1, max_size=4).map(lambda times: Trace(times_ps=tuple(sorted(times)))),
+    st.builds(Periodic, fps=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
+    st.builds(Poisson, rate_per_s=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
+)
+DEADLINES = st.none() | st.integers(1, 10**7)
+
 
 @st.composite
 def scenarios(draw):
     """Two or three streams of random workloads on one random system."""
-    platform = draw(systems())
+    platform = systems(draw)
     workloads, streams = {}, []
     for index in range(draw(st.integers(1, 3))):
-        graph = draw(graphs(name=f"net{index}", max_layers=5))
+        graph = graphs(draw, name=f"net{index}", max_layers=5)
         workloads[graph.name] = Scheduled(
-            graph=graph, costs=draw(costs_of(graph, platform)), assignment=draw(assignments(graph, platform))
+            graph=graph, costs=costs_of(draw, graph, platform), assignment=assignments(draw, graph, platform)
         )
-        arrivals = draw(
-            st.one_of(
-                st.lists(st.integers(0, 10**7), min_size=1, max_size=4).map(
-                    lambda times: Trace(times_ps=tuple(sorted(times)))
-                ),
-                st.builds(Periodic, fps=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
-                st.builds(Poisson, rate_per_s=st.sampled_from((3e4, 1e6)), requests=st.integers(1, 4)),
-            )
-        )
-        deadline = draw(st.one_of(st.none(), st.integers(1, 10**7)))
+        arrivals = draw(ARRIVALS)
+        deadline = draw(DEADLINES)
         streams.append(
             Stream(
                 name=f"s{index}",

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation_problems import (
+    SIZES,
     accelerator,
     assignments,
     chain,
@@ -140,13 +141,16 @@ def test_a_copy_that_the_end_cuts_counts_in_part():
             assert sum(span.energy_pj.values()) == pytest.approx(price * span.size_bytes)
 
 
+HEADS = st.integers(0, 300)
+
+
 @st.composite
 def stopped(draw):
     """Streams on one system, priced in random residencies at the same energy per byte and MAC, and a time to stop."""
-    platform = draw(systems())
+    platform = systems(draw)
     workloads, streams = {}, []
     for index in range(draw(st.integers(1, 3))):
-        graph = draw(graphs(name=f"net{index}", max_layers=5))
+        graph = graphs(draw, name=f"net{index}", max_layers=5)
         entries = []
         for each in graph.layers:
             for placed in platform.accelerators:
@@ -159,9 +163,9 @@ def stopped(draw):
                         cost(
                             each.name,
                             placed.name,
-                            compute=draw(st.integers(0, 1500)),
-                            head=draw(st.integers(0, 300)),
-                            body=weight + draw(st.integers(0, 300)),
+                            compute=draw(SIZES),
+                            head=draw(HEADS),
+                            body=weight + draw(HEADS),
                             weight=weight,
                             tail=0 if output else each.output_bytes,
                             overlap=draw(st.booleans()),
@@ -169,7 +173,7 @@ def stopped(draw):
                         )
                     )
         costs = table(graph, platform, entries)
-        workloads[graph.name] = Scheduled(graph=graph, costs=costs, assignment=draw(assignments(graph, platform)))
+        workloads[graph.name] = Scheduled(graph=graph, costs=costs, assignment=assignments(draw, graph, platform))
         arrivals = ClosedLoop(in_flight=draw(st.integers(1, 2)), requests=draw(st.integers(1, 4)))
         streams.append(Stream(name=f"s{index}", workload=graph.name, arrivals=arrivals))
     options = draw(st.sampled_from((PLAIN, FULL, Options(prefetch=True), Options(activations=True))))
