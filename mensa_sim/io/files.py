@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_FILE_BYTES = 16 * MIB
+_PIECE_BYTES = 65536
+"""Few files are larger, and room for as much as is asked of a file is made before it is read."""
 
 Raw = dict[str, Any]
 """The plain data of a file: its top level, whatever lies below."""
@@ -156,7 +158,9 @@ def _read(path: Path) -> Document:
 
 def bounded(stream: "SupportsRead[bytes]", path: Path, limit_bytes: int) -> bytes:
     """All that an open file holds; `FileError` where that is more than the limit, of which no more is read."""
-    content = stream.read(limit_bytes + 1)
+    content = stream.read(min(limit_bytes + 1, _PIECE_BYTES))
+    if len(content) == _PIECE_BYTES:
+        content += stream.read(limit_bytes + 1 - _PIECE_BYTES)
     if len(content) > limit_bytes:
         raise FileError(str(path), [f"larger than {limit_bytes // MIB} MiB"])
     return content

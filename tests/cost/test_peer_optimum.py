@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from drawn import layer_of
 
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED
@@ -13,7 +14,7 @@ from mensa_sim.hardware.array.pe_array import Axis, Dataflow, PeArray
 from mensa_sim.hardware.files import load_technology
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.layer import LoopNest
 
 CORE = PeArray(
     name="three_levels",
@@ -79,16 +80,8 @@ def test_the_optimum_is_met_within_half_a_percent(nests: list[LoopNest], optimum
     energy = energy_model(PlacedAccelerator(spec=CORE, technology=technology, memory="dram"), memory)
     total_pj = 0.0
     for nest in nests:
-        layer = Layer(
-            name="layer",
-            operator="conv2d",
-            nest=nest,
-            parameters=(Parameter(name="weight", size_bytes=nest.weight_elements),),
-            input_bytes=nest.input_elements,
-            output_bytes=nest.output_elements,
-        )
         steps = Steps(nest=nest, steps=1, resident=False)
-        found = Pricer(layer, CORE, memory, energy, steps, "energy").cost(STREAMED)
+        found = Pricer(layer_of(nest), CORE, memory, energy, steps, "energy").cost(STREAMED)
         assert found is not None
         total_pj += found.energy_pj
     assert total_pj / 1e6 == pytest.approx(optimum_uj, rel=0.005)
