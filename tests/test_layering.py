@@ -98,6 +98,11 @@ def calls(module: Path) -> frozenset[str]:
     return frozenset(ast.unparse(node.func) for node in nodes(module) if isinstance(node, ast.Call))
 
 
+def test_records_have_one_maker() -> None:
+    makers = {place(module) for module in MODULES if "dataclasses.dataclass" in {*imports(module), *calls(module)}}
+    assert makers == {"records.py"}, "import `dataclass` from `mensa_sim.records`, which makes a command start sooner"
+
+
 @pytest.mark.parametrize("writer", ["json.dump", "json.dumps", "csv.writer", "csv.DictWriter"])
 def test_json_and_csv_have_one_writer(writer: str) -> None:
     writers = {place(module) for module in MODULES if writer in calls(module)}
