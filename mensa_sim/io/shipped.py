@@ -78,8 +78,8 @@ def _same(one: Path, other: Path) -> bool:
 def shipped_files(kind: str) -> Mapping[str, Path]:
     """Every shipped file of a kind, by bare name in alphabetical order."""
     folder = shipped_root() / lookup(FOLDERS, kind, "kind of file")
-    names = sorted(os.listdir(folder)) if folder.is_dir() else ()
-    return {name.removesuffix(".yaml"): folder / name for name in names if name.endswith(".yaml")}
+    paths = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    return {name.removesuffix(".yaml"): paths[name] for name in sorted(paths) if name.endswith(".yaml")}
 
 
 def find(kind: str, given: Given) -> Path:
