@@ -6,6 +6,7 @@ from dataclasses import replace
 from mensa_sim.cost.tiles.pieces import SplitAxis
 from mensa_sim.flow import LAYERS, FlowName
 from mensa_sim.names import repeated
+from mensa_sim.ranges import at_least
 from mensa_sim.records import dataclass
 
 
@@ -20,8 +21,7 @@ class Home:
     size_bytes: int
 
     def __post_init__(self) -> None:
-        if self.size_bytes < 0:
-            raise ValueError(f"home of {self.tensor}: {self.size_bytes} bytes")
+        at_least(0, self, "size_bytes", label=f"home of {self.tensor}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +35,7 @@ class KeptParameters:
     """Bytes of its parameter buffer that layers which stream theirs are mapped to."""
 
     def __post_init__(self) -> None:
-        if self.room_bytes < 1:
-            raise ValueError(f"parameters on {self.accelerator}: a room of {self.room_bytes} bytes holds no tile")
+        at_least(1, self, "room_bytes", label=f"parameters on {self.accelerator}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +52,7 @@ class Stack:
     def __post_init__(self) -> None:
         if len(self.layers) < 2:
             raise ValueError(f"stack of {', '.join(self.layers) or 'nothing'}: must have at least 2 layers")
-        if min(self.tiles, self.rows) < 1:
-            raise ValueError(f"stack of {self.layers[0]}: {self.tiles} tiles of {self.rows} rows, must be at least 1")
+        at_least(1, self, "tiles", "rows", label=f"stack of {self.layers[0]}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +64,7 @@ class SplitPart:
     """How much of the axis."""
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ValueError(f"a part on {self.accelerator}: its size is {self.size}, must be at least 1")
+        at_least(1, self, "size", label=f"a part on {self.accelerator}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

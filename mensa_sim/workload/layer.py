@@ -1,7 +1,6 @@
 """A layer and its loop nest: what an accelerator is asked to compute."""
 
 import math
-from dataclasses import fields
 
 from mensa_sim.ranges import at_least, within
 from mensa_sim.records import dataclass
@@ -39,10 +38,7 @@ class LoopNest:
     input_width: int = 1
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value < 1:
-                raise ValueError(f"loop nest: {field.name} is {value}, must be at least 1")
+        at_least(1, self, *self.__slots__, label="loop nest")
 
     @property
     def sizes(self) -> tuple[int, ...]:
