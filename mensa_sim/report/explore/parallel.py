@@ -67,7 +67,7 @@ def parallel_figure(result: ExploreResult) -> Figure:
         traces,
         annotations=notes,
         shapes=rules,
-        margin={"t": 110, "l": 20, "r": 60, "b": 20},
+        margin={"t": 70, "l": 20, "r": 60, "b": 20},
         legend={"title": {"text": "click hides, double click shows alone"}},
         showlegend=len(result.front) <= _NAMED,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_line
+from mensa_sim.lookup import both
 from mensa_sim.records import dataclass
 from mensa_sim.study.explore.sampling import State
 from mensa_sim.study.space.space import Point
@@ -167,7 +168,7 @@ def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str
     different = [name for name in about if there.get(name) != about[name]]
     if different:
         raise UsageError(
-            f"{path}: belongs to another exploration ({', '.join(different)} differ); "
+            f"{path}: belongs to another exploration, of another {both(different)}; "
             "choose another folder with --output, or start anew with --force"
         )
 
