@@ -300,3 +300,16 @@ def test_a_batch_of_products_is_not_split_along_its_depth() -> None:
     shapes = shapes_of([timed(product(64, 64, 65536, groups=count), 1e-5).kernel for count in (1, 2)])
     one, batch = predict_s("product", values, "64", shared=False, figures=FIGURES, shapes=shapes)
     assert batch > 4 * one
+
+
+def test_crooked_rows_slow_one_product_with_a_vector_but_none_of_a_batch() -> None:
+    """Of a batch each thread loads an element, so that 513 channels are as good as 512."""
+
+    def misalignment(**dims: int) -> float:
+        nest = LoopNest(K=256, **dims)
+        return float(shapes_of([Kernel(operator="matmul", dtype="float16", nest=nest)]).misalignment[0])
+
+    assert misalignment(C=512) == misalignment(G=8, C=513) == 0
+    assert misalignment(C=513) == 3
+    assert misalignment(C=516) == 1
+    assert misalignment(G=8, C=513, OX=2) == 3
