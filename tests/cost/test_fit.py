@@ -313,3 +313,22 @@ def test_crooked_rows_slow_one_product_with_a_vector_but_none_of_a_batch() -> No
     assert misalignment(C=513) == 3
     assert misalignment(C=516) == 1
     assert misalignment(G=8, C=513, OX=2) == 3
+
+
+def test_only_bytes_beyond_the_cache_come_at_the_memorys_rate() -> None:
+    """3 GB through a cache of 1 or of 3 GB: 2 GB more at 320 GB/s."""
+    values = {name: each.start for name, each in CONSTANTS["vector"].items()} | {"memory": 1.0, "rate": 1e9}
+    kernel = vector(250_000_000)
+    small, large = (
+        predict_s(
+            "vector",
+            values,
+            "128",
+            shared=False,
+            figures=replace(FIGURES, cache_bytes=size),
+            shapes=shapes_of([kernel]),
+        )[0]
+        for size in (10**9, kernel.moved_bytes)
+    )
+    assert kernel.moved_bytes == 3 * 10**9
+    assert small - large == pytest.approx(2e9 / 320e9, rel=1e-3)

@@ -10,7 +10,8 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
-from mensa_sim.simulate.record.causes import ACTIVATIONS, CONTENTION, GATING, OVERLAP, PREFETCH, Cause
+from mensa_sim.simulate.record.causes import ACTIVATIONS, CONTENTION, GATING, OVERLAP, PREFETCH, Cause, CauseRecorder
+from mensa_sim.simulate.record.recorder import Busy
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.prediction import reasons_to_differ, shares_of, simulated_value
 from mensa_sim.study.run.result import SystemResult
@@ -94,3 +95,14 @@ def test_each_cause_says_what_it_is() -> None:
     kept = ran("edge_tpu", "residual_cnn", "optimal", Options(activations=True)).optimality.causes
     assert {each.name for each in kept} == {ACTIVATIONS}
     assert GATING not in early
+
+
+def test_what_crosses_while_something_else_does_overlaps_by_all_of_its_time() -> None:
+    """From 0 to 100 ps and within them from 20 to 50; then nothing until 130."""
+    request = cast(Any, SimpleNamespace(arrival_ps=0, plan=SimpleNamespace(copies=())))
+    recorder = CauseRecorder(cast(Any, None))
+    for start_ps, end_ps in ((0, 100), (20, 50)):
+        recorder.record(Busy("link", "transfer", request, "conv", start_ps, end_ps))
+    recorder.ended(request, 130)
+    found = {cause.name: cause.latency_ps for cause in recorder.causes}
+    assert (found[OVERLAP], found[GATING], sum(found.values())) == (-30, 30, 130)
