@@ -128,10 +128,11 @@ class Search:
 
         anything = np.full((len(residencies), len(self.tasks)), np.inf)
 
-        def fronts(some: Chains) -> Iterator[Fronts]:
-            """Those of chains in pieces."""
-            pieces = (picked(some, piece) for piece in _pieces(some.task))
-            return (Fronts(self._pool, each, self.groups, self.outer, residencies) for each in pieces)
+        def fronts(some: Chains, known: Floats | None = None) -> Iterator[Fronts]:
+            """Those of chains in pieces, whose floors may be known."""
+            for piece in _pieces(some.task):
+                floors = None if known is None else known[:, piece]
+                yield Fronts(self._pool, picked(some, piece), self.groups, self.outer, residencies, floors)
 
         def floored(inner: Chains) -> tuple[Chains, Floats]:
             """The chains around inner ones, and what none of their candidates is below."""
@@ -148,16 +149,18 @@ class Search:
 
         some, floors = floored(first_chains(self._pool))
         reached = followed(some, floors, _FIRST)
-        some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
+        hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
+        known: Floats | None = floors[:, hopeful]
+        some = picked(some, hopeful)
         while len(some.task):
-            some, floors = _hopeful(fronts(some), reached)
+            some, floors = _hopeful(fronts(some, known), reached)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
                 reached = np.minimum(reached, followed(picked(some, many), floors[:, many], 4 * _FIRST))
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
             if len(some.tiles) > self._inner_stages:
                 break
-            some = grown(self._pool, some)
+            some, known = grown(self._pool, some), None
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
             found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)

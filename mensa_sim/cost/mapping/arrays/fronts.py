@@ -38,14 +38,18 @@ class Fronts:
         groups: Sequence[Sequence[Operand]],
         outer: Sequence[Order],
         residencies: Sequence[BufferCase],
+        floors: Floats | None = None,
     ) -> None:
+        """The floors are worked out unless they are known."""
         target, self._pool, self.chains = pool.tasks[0].target, pool, chains
         self._residencies, self._outer = residencies, outer[:1]
         grid = Grid(pool, chains, bare=True)
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
-        figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
-        self.floors: Floats = np.stack([figures.floors(case, *self._firsts(grid, case)) for case in residencies])
+        if floors is None:
+            figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
+            floors = np.stack([figures.floors(case, *self._firsts(grid, case)) for case in residencies])
+        self.floors = floors
         """[residency, chain] Infinite where no candidate fits."""
 
     def _firsts(self, grid: Grid, case: BufferCase) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.arrays import Floats, distinct, spans
-from mensa_sim.cost.counts.tiles import Classes, Indices, tilings
+from mensa_sim.cost.counts.tiles import Classes, Indices, tilings, window_classes
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.tilings import (
@@ -19,7 +19,6 @@ from mensa_sim.cost.mapping.arrays.tilings import (
     sizes_of,
     tilings_of,
     window_dims,
-    window_shown,
 )
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
@@ -137,7 +136,19 @@ def _window_of_sets(
     inside, task = window_dims(mine), grid.chains.task[parts]
     some, kind = distinct([task, *(grid.set_of_part[grid.dims.index(dim), parts] for dim in inside)])
     own = [options[place][len(mine) - len(inside) :] for place in some.tolist()]
-    (values, counts, end), lengths = window_shown(grid.pool, inside, task[some], own)
+    (values, counts, end), lengths = _window_shown(grid, inside, task[some], own)
     runs = np.repeat(kind, many // lengths[kind])  # the dims of the window vary fastest
     _, column = spans((np.cumsum(lengths) - lengths)[runs], lengths[runs])
     return values[:, column], counts[:, column], end[column]
+
+
+def _window_shown(
+    grid: Grid, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
+) -> tuple[Classes, Indices]:
+    """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
+    seen = [window_classes(grid.tasks[task].window, inside, each) for task, each in zip(tasks, options, strict=True)]
+    lengths = np.array([len(end) for _, _, end in seen])
+    values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
+    for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
+        values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
+    return (values, counts, np.concatenate([end for _, _, end in seen])), lengths

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mensa_sim.arrays import Floats, distinct
 from mensa_sim.cost.counts.room import own_elements, taken_bits
-from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings, window_classes
+from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings
 from mensa_sim.cost.counts.ways import Stop
+from mensa_sim.cost.counts.window import window_histogram
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
 
@@ -184,18 +186,12 @@ def _window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents
     inside = window_dims(mine)
     tiles = extents[:, [pool.dims.index(dim) for dim in inside]]
     some, kind = distinct([task, *tiles.T])
-    options = [tuple((extent,) for extent in each) for each in tiles[some].tolist()]
-    (values, counts, end), _ = window_shown(pool, inside, task[some], options)
-    return values[:, kind], counts[:, kind], end[kind]
-
-
-def window_shown(
-    pool: TilePool, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
-) -> tuple[Classes, Indices]:
-    """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
-    seen = [window_classes(pool.tasks[task].window, inside, each) for task, each in zip(tasks, options, strict=True)]
-    lengths = np.array([len(end) for _, _, end in seen])
-    values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
-    for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
-        values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
-    return (values, counts, np.concatenate([end for _, _, end in seen])), lengths
+    seen = [
+        window_histogram(pool.tasks[own].window, tuple(zip(inside, tile, strict=True)))
+        for own, tile in zip(task[some].tolist(), tiles[some].tolist(), strict=True)
+    ]
+    values, counts = (
+        np.array(list(zip_longest(*each, fillvalue=0)), dtype=np.float64)  # [class, kind]
+        for each in ((own.values for own in seen), (own.counts for own in seen))
+    )
+    return values[:, kind], counts[:, kind], np.array([own.first for own in seen], dtype=np.float64)[kind]
