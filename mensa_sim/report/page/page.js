@@ -3,7 +3,7 @@ const THEMES = {
   light: { ink: "#1b1b1b", soft: "#5b5f66", grid: "#e3e5e8", paper: "#ffffff" },
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
-const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page
+const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380, PAPER_MOST_PX = 950; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page or one
 const FONT_PX = 12.5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 15; // of an axis, letters in the mean
 const LEGEND_LINE_PX = 19, LEGEND_MARK_PX = 45;
 const USUAL_LEGEND = 4, AROUND_NAMES_PX = 140; // lines of a legend that a figure has room for; what stands above and below its names
@@ -103,7 +103,7 @@ function template({ ink, soft, grid, paper }) {
 // What plotly draws, and how high: more than usual where names or a legend need it.
 function themed({ data, layout }, width_px, usual_px) {
   const theme = THEMES[themeName()];
-  const [yaxis, names_px] = named(layout.yaxis, data, 0.45 * width_px);
+  const [yaxis, names_px] = named(layout.yaxis, data, 0.45 * Math.min(width_px, innerWidth)); // a wide one scrolls, names first
   const height_px = Math.max(usual_px, names_px && names_px + AROUND_NAMES_PX) + beyondLegend(data, layout, width_px);
   const axes = { xaxis: folded(layout.xaxis, 0.5 * width_px), yaxis: folded(yaxis, 0.55 * usual_px) };
   return [inked(data, theme), { ...inked({ ...layout, ...axes }, theme), template: template(theme), uirevision: "kept" }, height_px];
@@ -123,7 +123,8 @@ function show(name, figure) {
   element.style.minHeight = "";
   const width = printing ? PAPER_WIDTH_PX : element.clientWidth;
   const usual_px = printing && !element.style.height ? PAPER_HEIGHT_PX : element.clientHeight;
-  const [data, layout, height] = themed(figure, width, usual_px);
+  const [data, layout, needed_px] = themed(figure, width, usual_px);
+  const height = printing ? Math.min(needed_px, PAPER_MOST_PX) : needed_px;
   element.style.minHeight = `${height}px`;
   Plotly.react(name, data, { ...layout, width, height }, CONFIG);
 }
