@@ -4,7 +4,7 @@ const THEMES = {
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
 const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380, PAPER_MOST_PX = 950; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page or one
-const FONT_PX = 12.5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 15; // of an axis, letters in the mean
+const FONT_PX = 12.5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 17; // of an axis, letters in the mean, lines with room for marks at its ends
 const LEGEND_LINE_PX = 19, LEGEND_MARK_PX = 45;
 const USUAL_LEGEND = 4, AROUND_NAMES_PX = 140; // lines of a legend that a figure has room for; what stands above and below its names
 const figures = new Map();
