@@ -193,7 +193,7 @@ def _fit(
     for (train, test), half_kin in zip(halves(measured), halved_kin, strict=True):
         half, unseen = search(rows.take(train), figures, half_kin), rows.take(test)
         model = Model(form, half.tiles, shared=half.shared, figures=figures, shapes=unseen.shapes)
-        errors.append(np.abs(model.sloped(half.constants).seconds / unseen.measured - 1))
+        errors.append(np.abs(model.seconds(half.constants) / unseen.measured - 1))
     found = search(rows, figures, kin)
     return OperatorFit(
         form=form,

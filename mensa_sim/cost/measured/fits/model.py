@@ -218,13 +218,23 @@ class Model:
             transformed = products * (rows * (channels + columns) + channels * columns)
             self._transformed_bytes = shapes.element_bytes * transformed
 
+    def seconds(self, constants: Mapping[str, float]) -> Floats:
+        """Seconds of each kernel."""
+        return self._time(constants, bounded=True).seconds
+
     def sloped(self, constants: Mapping[str, float]) -> Sloped:
-        """Seconds of each kernel, and what the constants do to them."""
+        """Seconds of each kernel and what the constants do to them, for their search.
+
+        No peak bounds them: beyond it nothing has a slope, and measured kernels are not beyond it.
+        """
+        return self._time(constants, bounded=False)
+
+    def _time(self, constants: Mapping[str, float], *, bounded: bool) -> Sloped:
         shapes, figures = self._shapes, self._figures
         beyond = Sloped(self._beyond_bytes / (figures.bytes_per_s * constants["memory"]), {"memory": -1.0})
         memory = plus(beyond, self._cached(shapes.moved_bytes, constants))
         if self._form in PRODUCT_FORMS:
-            time = self._product(constants, memory)
+            time = self._product(constants, memory, bounded=bounded)
         else:
             operations_per_s = constants["rate"] * figures.peak_macs_per_s
             compute = Sloped(shapes.operations / operations_per_s, {"rate": -1.0})
@@ -238,9 +248,12 @@ class Model:
         """What bytes take through the cache."""
         return Sloped(moved_bytes * constants["cache"] / self._figures.bytes_per_s, {"cache": 1.0})
 
-    def _product(self, constants: Mapping[str, float], memory: Sloped) -> Sloped:
-        compute = self._throttled(self._direct.sloped(constants), constants).at_least(self._peak_s)
-        time = plus(self._reordering(constants), softened(compute, memory, constants["sharpness"]))
+    def _product(self, constants: Mapping[str, float], memory: Sloped, *, bounded: bool) -> Sloped:
+        compute = self._throttled(self._direct.sloped(constants), constants)
+        direct = softened(compute, memory, constants["sharpness"])
+        if bounded:
+            direct = direct._replace(seconds=np.maximum(direct.seconds, self._peak_s))
+        time = plus(self._reordering(constants), direct)
         chosen = self._winograd
         if not len(chosen):
             return time
@@ -278,7 +291,7 @@ def predict_s(
     form: ModelForm, constants: Mapping[str, float], tiles: str, *, shared: bool, figures: DeviceFigures, shapes: Shapes
 ) -> Floats:
     """Seconds of each kernel; `tiles` and `shared` matter to products alone."""
-    return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).sloped(constants).seconds
+    return Model(form, tiles, shared=shared, figures=figures, shapes=shapes).seconds(constants)
 
 
 def roofline_s(figures: DeviceFigures, shapes: Shapes) -> Floats:

@@ -31,11 +31,6 @@ class Sloped(NamedTuple):
         """Those of some of the kernels."""
         return Sloped(self.seconds[index], {name: _of(slope, index) for name, slope in self.slopes.items()})
 
-    def at_least(self, seconds: Floats) -> "Sloped":
-        """These, but for kernels that would be faster than `seconds`: those take that, whatever the constants are."""
-        over = self.seconds > seconds
-        return Sloped(np.maximum(self.seconds, seconds), self.through(over.astype(float)))
-
     def where_less(self, index: Ints, other: "Sloped") -> "Sloped":
         """These, but for the kernels at `index` those of the other that are shorter."""
         less = other.seconds < self.seconds[index]
