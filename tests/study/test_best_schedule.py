@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.report.page.quantities import factor_text
+from mensa_sim.report.run.tables import best_text
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.study.run.result import NOTABLE_GAP
@@ -49,6 +51,20 @@ def test_what_is_said_of_the_best_schedule_is_what_a_run_of_it_gives(options: st
         f"{factor_text(better['latency'])} latency instead of {factor_text(ours['latency'])}"
     ) in " ".join(said.split())
     assert "--scheduler optimal" in (folder / "far" / "report.html").read_text().split("<body>")[1]
+
+
+def test_a_best_schedule_that_simulates_no_better_is_said_to_be() -> None:
+    result = ms.run("small_cnn", scheduler="single:pavlov")
+    best, ours = result.main.best, result.main.optimality.simulated
+    assert best is not None
+    assert best.simulated == pytest.approx(best.energy_pj * best.latency_ps)
+    assert ours is not None
+    assert best.simulated < ours
+    told = [
+        best_text(replace(result.main, best=replace(best, simulated=simulated)), result.baseline)[0]
+        for simulated in (best.simulated, ours)
+    ]
+    assert told[1] == f"{told[0]} (best as predicted, no better as simulated)"
 
 
 def test_nothing_is_said_where_the_schedule_is_near_the_bound(folder: Path) -> None:

@@ -97,7 +97,7 @@ def test_another_scenario_makes_another_study(found: tuple[Path, ExploreResult],
     space = a_space(tmp_path)
     explore(space, folder=tmp_path / "out", trials=1)
     (tmp_path / "busy.yaml").write_text(write_yaml({**BUSY, "seed": 6}))
-    with pytest.raises(MensaError, match="scenarios differ"):
+    with pytest.raises(MensaError, match="what differs: scenarios"):
         explore(space, folder=tmp_path / "out", resume=True)
 
 

@@ -90,7 +90,7 @@ def test_a_space_says_which_timings_its_designs_use(folder: Path) -> None:
     exact = write_space(folder, timings="exact", **changes)
     with pytest.raises(MensaError, match=REFUSAL):
         api_explore.explore(exact, folder=folder / "exact")
-    with pytest.raises(UsageError, match="timings differ"):
+    with pytest.raises(UsageError, match="what differs: timings"):
         api_explore.explore(exact, folder=folder / "fit", resume=True)
 
 

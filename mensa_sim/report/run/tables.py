@@ -104,17 +104,19 @@ def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str,
         figures = (energy_text(best.energy_pj), energy_text(result.energy_pj))
         times = (time_text(best.latency_ps), time_text(result.latency_ps))
     else:
-        ours, theirs = ratios(result, baseline), ratios(best, baseline)
-        figures = (f"{factor_text(theirs.energy_efficiency)} energy", factor_text(ours.energy_efficiency))
-        times = (f"{factor_text(theirs.latency)} latency", factor_text(ours.latency))
-    return (f"--scheduler {best.scheduler}: {' instead of '.join(figures)}, {' instead of '.join(times)}",)
+        now, then = ratios(result, baseline), ratios(best, baseline)
+        figures = (f"{factor_text(then.energy_efficiency)} energy", factor_text(now.energy_efficiency))
+        times = (f"{factor_text(then.latency)} latency", factor_text(now.latency))
+    ours, theirs = result.optimality.simulated, best.simulated
+    no_better = " (best as predicted, no better as simulated)" if ours and theirs and theirs >= ours else ""
+    return (f"--scheduler {best.scheduler}: {' instead of '.join(figures)}, {' instead of '.join(times)}{no_better}",)
 
 
 def optimality_text(found: Optimality) -> str:
     """The predicted objective beside the simulated one and the proven bound."""
     text = f"predicted {found.objective} {predicted_text(found.objective, found.value)}"
     if found.gap is not None:
-        text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved optimal"
+        text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved the least"
     if found.simulated is not None:
         text += f"; simulated {predicted_text(found.objective, found.simulated)}"
     return text + (f" ({'; '.join(found.differs)})" if found.differs else "")

@@ -15,7 +15,6 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.json_text import json_line
-from mensa_sim.lookup import both
 from mensa_sim.records import dataclass
 from mensa_sim.study.explore.sampling import State
 from mensa_sim.study.space.space import Point
@@ -168,7 +167,7 @@ def _compare(path: Path, connection: sqlite3.Connection, about: Mapping[str, str
     different = [name for name in about if there.get(name) != about[name]]
     if different:
         raise UsageError(
-            f"{path}: belongs to another exploration, of another {both(different)}; "
+            f"{path}: belongs to another exploration (what differs: {', '.join(different)}); "
             "choose another folder with --output, or start anew with --force"
         )
 

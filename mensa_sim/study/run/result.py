@@ -101,6 +101,9 @@ class BestSchedule:
     scheduler: str
     latency_ps: int
     energy_pj: float
+    simulated: float | None = None
+    """The objective from the simulation, where one inference has it: what stays on chip is not in the prediction that
+    the schedule is the best by, so that another may simulate better."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

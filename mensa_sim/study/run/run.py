@@ -189,8 +189,12 @@ def _best(
     costs = planned.costs
     timeline = simulate(costs.graph, costs, planned.schedule.assignment, on_chip, data_of(planned))
     measured = metrics(timeline, costs.system, costs.graph)
-    energy_pj = sum(measured.energy_by_component_pj.values())
-    return BestSchedule(scheduler=best.scheduler, latency_ps=measured.latency_ps, energy_pj=energy_pj)
+    return BestSchedule(
+        scheduler=best.scheduler,
+        latency_ps=measured.latency_ps,
+        energy_pj=sum(measured.energy_by_component_pj.values()),
+        simulated=simulated_value(best, measured),
+    )
 
 
 def _layers(placement: Placement, measured: Metrics, timeline: Timeline) -> tuple[LayerResult, ...]:
