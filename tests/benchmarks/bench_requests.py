@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "simulate"))
 
 from simulation_problems import accelerator, chain, cost, everything_on, layer, memory, system, table

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import simpy
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "simulate"))
 
 from simulation_problems import accelerator, chain, cost, layer, system, table
