@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -172,6 +173,7 @@ def test_the_sources_of_a_module_are_read_again_where_one_has_another_size_or_ti
     package = tmp_path / "mensa_sim"
     package.mkdir()
     (package / "__init__.py").touch()
+    os.utime(package / "__init__.py", (1, 1))
     source = package / "price.py"
     reads = []
 
@@ -186,6 +188,8 @@ def test_the_sources_of_a_module_are_read_again_where_one_has_another_size_or_ti
     assert [digest("a = 1", 1), digest("a = 1", 2), digest("a = 1", 2)] == [first] * 3
     assert len(reads) == 2
     assert len({first, digest("a = 2", 3), digest("a = 22", 3)}) == 3
+    soon_s = int(time.time()) + 3600
+    assert len({digest("a = 3", soon_s), digest("a = 4", soon_s)}) == 2, "of one size, within one tick of a clock"
     source.unlink()
     with pytest.raises(FileNotFoundError):
         store_module._module_digest.__wrapped__(package, "mensa_sim.price")

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
@@ -27,6 +28,9 @@ from mensa_sim.io.shipped import PACKAGE
 
 STAGES = ("io", "workload", "hardware", "cost", "schedule", "simulate", "study")
 """From the top down, those that make entries: each imports only itself, those before it and the files of the root."""
+
+SETTLED_NS = 2 * 10**9
+"""Of a file's age: folders of old kinds keep times to two seconds."""
 
 _SUFFIX = ".entry"
 _KINDS = (".py", ".yaml", ".csv")
@@ -158,8 +162,10 @@ def _code_digest(package: Path, stage: str) -> str:
 def _module_digest(package: Path, module: str) -> str:
     """A digest of a module's sources, which are read anew when the size or time of one is another than before.
 
-    That is how Python itself knows a compiled file for that of its source.
+    That is how Python itself knows a compiled file for that of its source. While one of them is younger than
+    `SETTLED_NS` nothing is kept: it may change again within one tick of its folder's clock, or as it is read.
     """
+    began_ns = time.time_ns()
     store, entry = Store(cache_folder(), durable=False), f"module-{_sha256(repr((package, module)).encode())}"
     known = store.get_data(entry)
     if known and known["files"] == _sizes_and_times(known["files"]):
@@ -167,8 +173,9 @@ def _module_digest(package: Path, module: str) -> str:
     sources = sources_of(package, module)
     digests = sorted((name, *map(_sha256, files.values())) for name, files in sources.items())
     digest = _sha256(repr(digests).encode())
-    files = [str(file) for each in sources.values() for file in each]
-    store.put_data(entry, {"files": _sizes_and_times(files), "digest": digest})
+    files = _sizes_and_times(str(file) for each in sources.values() for file in each)
+    if all(changed_ns < began_ns - SETTLED_NS for _, changed_ns in files.values()):
+        store.put_data(entry, {"files": files, "digest": digest})
     return digest
 
 
