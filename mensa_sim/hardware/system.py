@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import field, fields
 
 from mensa_sim.errors import UsageError
-from mensa_sim.flow import DEFAULT_FLOW, FlowName, flow_named
+from mensa_sim.flow import FlowName, flow_named
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.host import HOST, HostLink
@@ -27,12 +27,13 @@ class Scheduling:
     """What it and the mapper minimise."""
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
-    flow: FlowName = DEFAULT_FLOW
-    """How data flows between layers, as far as its compiler can do it."""
+    flow: FlowName | None = None
+    """How data flows between layers, as far as its compiler can do it; none where the file does not say."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)
-        flow_named(self.flow)
+        if self.flow is not None:
+            flow_named(self.flow)
         for name, value in self.options.items():
             if not math.isfinite(value):
                 raise ValueError(f"options.{name} is {value}, must be a finite number")

@@ -202,3 +202,25 @@ def test_the_page_and_the_table_open_with_the_verdict(decision: ms.Decision) -> 
     assert verdict in str(decision)
     assert verdict in decision.files()["report.html"]
     assert decision.summary()["best"] == decision.best
+
+
+def test_each_system_is_run_by_the_flow_that_its_file_states_unless_the_decision_states_one(tmp_path: Path) -> None:
+    """A tensor with two readers leaves the chip layer by layer, and stays by default."""
+    layers = [
+        {**PICTURE, "name": "stem"},
+        {**PICTURE, "name": "inner", "inputs": ["stem"]},
+        {"name": "sum", "operator": "add", "elements": 32 * 28 * 28, "inputs": ["stem", "inner"]},
+    ]
+    (tmp_path / "block.yaml").write_text(write_yaml({"name": "block", "layers": layers}))
+    for name in ("stated", "unsaid"):
+        system(tmp_path, name, 8_000_000_000)
+    with (tmp_path / "stated.yaml").open("a") as stream:
+        stream.write("scheduling: {flow: layers}\n")
+    block, both = files(tmp_path, "block"), files(tmp_path, "stated", "unsaid")
+    for asked, flows in ((None, ("layers", "homes")), ("homes", ("homes", "homes"))):
+        found = ms.decide(block, both, flow=asked, fields=False, **FEW)
+        by_hand = [
+            ms.run(block[0], system=each, flow=flow).main.energy_pj for each, flow in zip(both, flows, strict=True)
+        ]
+        assert [each.energy_pj for each in found.measured] == pytest.approx(by_hand)
+        assert (by_hand[0] > by_hand[1]) == (asked is None)

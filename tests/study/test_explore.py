@@ -18,6 +18,7 @@ from mensa_sim.api.explore import explore
 from mensa_sim.api.files import check
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
+from mensa_sim.io.shipped import shipped_files
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.explore.front import dominates
@@ -289,3 +290,33 @@ def test_a_setting_of_a_shared_technology_holds_on_the_references_too(tmp_path: 
     found = searched(write_space(tmp_path), tmp_path / "out", trials=1, overrides=(setting,))
     alone = api.run(tmp_path / "tiny.yaml", system="edge_tpu", overrides=[setting]).main
     assert found.references[0].objectives["energy_pj"] == alone.energy_pj
+
+
+def test_a_flow_that_a_systems_file_states_is_that_of_its_exploration_and_of_references_that_state_none(
+    tmp_path: Path,
+) -> None:
+    """Beside it stands what runs of the same systems by the same flow give; an unsaid one stays layer by layer."""
+    layer = {"operator": "conv2d", "dims": {"K": 16, "C": 16, "OY": 24, "OX": 24, "FY": 3, "FX": 3}}
+    layers = [
+        {"name": "stem", **layer},
+        {"name": "inner", **layer, "inputs": ["stem"]},
+        {"name": "sum", "operator": "add", "elements": 16 * 24 * 24, "inputs": ["stem", "inner"]},
+    ]
+    (tmp_path / "block.yaml").write_text(yaml.safe_dump({"name": "block", "layers": layers}))
+    mensa_g = shipped_files("systems")["mensa_g"]
+    text = mensa_g.read_text().replace("../accelerators/", f"{mensa_g.parents[1] / 'accelerators'}/")
+    parameters = {"accelerators.pascal.clock_hz": {"values": [10**9]}}
+    found = {}
+    for flow in ("homes", "layers", None):
+        (tmp_path / "own.yaml").write_text(text + (f"\nscheduling: {{flow: {flow}}}\n" if flow else ""))
+        asked = {"workloads": ["./block.yaml"], "parameters": parameters, "system": "./own.yaml"}
+        found[flow] = explore(write_space(tmp_path, **asked), folder=tmp_path / f"out_{flow}")
+        (design,), (reference,) = found[flow].designs, found[flow].references
+        told = flow or "layers"
+        ran = api.run(tmp_path / "block.yaml", system=tmp_path / "own.yaml", flow=told, baseline="edge_tpu")
+        file = tmp_path / f"out_{flow}" / "front" / "design-0" / "system.yaml"
+        assert design.metrics["energy_pj"] == ran.main.energy_pj
+        assert reference.metrics["energy_pj"] == ran.baseline.energy_pj
+        assert api.run(tmp_path / "block.yaml", system=file).main.energy_pj == ran.main.energy_pj
+    assert found["homes"].designs[0].metrics["energy_pj"] < found["layers"].designs[0].metrics["energy_pj"]
+    assert found["homes"].references[0].metrics["energy_pj"] < found["layers"].references[0].metrics["energy_pj"]

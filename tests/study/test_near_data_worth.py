@@ -13,6 +13,7 @@ import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
+from mensa_sim.io.shipped import shipped_files
 from mensa_sim.units import leakage_pj
 
 SHAPE = {"layers": 2, "hidden": 512, "intermediate": 1024, "heads": 4, "kv_heads": 2, "head_dim": 128, "vocab": 2000}
@@ -106,3 +107,21 @@ def test_shipped_memories_with_units_take_turns(tiny: str) -> None:
         assert len(load_system(name).turns) == 2, name
     result = CliRunner().invoke(app, ["near-data", "--models", tiny, "--systems", "npu_lpddr5_pin"])
     assert "did you mean 'npu_lpddr5_pim'" in str(result.exception)
+
+
+def test_a_flow_that_the_systems_file_states_holds_on_both_sides(tiny: str, tmp_path: Path) -> None:
+    shipped = shipped_files("systems")[SYSTEM]
+    text = shipped.read_text().replace("../accelerators/", f"{shipped.parents[1] / 'accelerators'}/")
+    own = tmp_path / "own.yaml"
+    own.write_text(f"{text}\nscheduling: {{flow: stacks, objective: latency}}\n")
+    (row,) = ms.near_data(
+        models=(tiny,), bits=("8",), contexts=("64",), limits_w=(), worlds=1, systems=(str(own),)
+    ).rows
+    workload = {**TINY, "weight_bits": 8, "generate": {"prompt_tokens": 64, "new_tokens": 2}}
+    for outcome, scheduler in ((row.alone, "single:phone_npu"), (row.together, "greedy")):
+        flows = ("stacks", "layers")
+        told, poorer = (
+            ms.run(workload, system=SYSTEM, scheduler=scheduler, objective="edp", flow=flow).main for flow in flows
+        )
+        assert (outcome.latency_ps, outcome.total_pj) == (told.latency_ps, pytest.approx(told.energy_pj))
+        assert outcome.total_pj < poorer.energy_pj

@@ -8,7 +8,6 @@ import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.flow import flow_named
 from mensa_sim.hardware.overrides import held_overrides
 from mensa_sim.lookup import lookup
 from mensa_sim.objective import objective_named
@@ -102,8 +101,7 @@ def _is_of_hardware(choice: RunChoice) -> bool:
 def _goal(request: DecideRequest, name: str, texts: Sequence[str]) -> Goal:
     lookup(SCHEDULERS, request.scheduler, "scheduler")
     system = system_of(name, tuple(texts))
-    flow = flow_named(request.flow)
-    goal = goal_on(system, scheduler=request.scheduler, objective=request.objective, flow=flow)
+    goal = goal_on(system, scheduler=request.scheduler, objective=request.objective, flow=request.flow)
     return baseline_goal(system, replace(goal, options={}))
 
 

@@ -37,8 +37,13 @@ class DecideRequest:
     """What better means: less of this."""
     scheduler: str = field(default="optimal", metadata=spelled(kinds=("schedulers",)))
     """Scheduler of the systems with a choice."""
-    flow: str = field(default=DEFAULT_FLOW, metadata=spelled(words=tuple(FLOWS)))
-    """How data flows between layers."""
+    flow: str | None = field(
+        default=None,
+        metadata=spelled(
+            words=tuple(FLOWS), help=f"Between layers: {either(FLOWS)}; {DEFAULT_FLOW} unless a system says."
+        ),
+    )
+    """How data flows between layers; none: as each system says, else the default."""
     overrides: Overrides = field(default=(), metadata=spelled("--set", form="texts"))
     """FIELD=VALUE on every system that has the field; repeatable."""
     runs: int = field(default=12, metadata=spelled(minimum=1))

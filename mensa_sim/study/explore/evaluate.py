@@ -10,7 +10,6 @@ from typing import Any
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import MensaError
-from mensa_sim.flow import LAYERS
 from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.io.store import digest_of
 from mensa_sim.records import dataclass
@@ -134,13 +133,13 @@ class Evaluator:
             scheduler=own.scheduler,
             objective=own.objective,
             options=own.options,
-            flow=own.flow,
+            flow=design.flow,
             timings=self._setup.space.file.timings,
         )
 
 
 def scheduling_of(design: Design, accelerators: Sequence[str]) -> Scheduling:
-    """How a design is scheduled, layer by layer; one of a single accelerator leaves nothing to decide."""
+    """How a design is scheduled; one of a single accelerator leaves nothing to decide."""
     if len(accelerators) == 1 and not design.scheduler.startswith(SINGLE):
-        return Scheduling(scheduler=f"{SINGLE}{accelerators[0]}", objective=design.objective, flow=LAYERS)
-    return Scheduling(scheduler=design.scheduler, objective=design.objective, options=design.options, flow=LAYERS)
+        return Scheduling(scheduler=f"{SINGLE}{accelerators[0]}", objective=design.objective, flow=design.flow)
+    return Scheduling(scheduler=design.scheduler, objective=design.objective, options=design.options, flow=design.flow)

@@ -31,7 +31,7 @@ def setup_of(checked: CheckedSpace, overrides: Sequence[str], *, allow_code: boo
     return Setup(
         space=space,
         base=checked.base,
-        references=_references(space, overrides),
+        references=_references(checked, overrides),
         graphs=tuple(data[name] for name in names),
         scenarios=checked.scenarios,
         stream_graphs={name: data[name] for name in of_streams},
@@ -47,24 +47,26 @@ def _stream_workloads(checked: CheckedSpace) -> list[str]:
     return list(dict.fromkeys(stream.workload for stream in streams))
 
 
-def _references(space: Space, overrides: Sequence[str]) -> tuple[Base, ...]:
+def _references(checked: CheckedSpace, overrides: Sequence[str]) -> tuple[Base, ...]:
     """The systems beside the front, scheduled as their own files say, else as the space does.
 
     What `--set` changes of a technology that they share with the space's system changes for them too.
     """
+    space, flow = checked.space, checked.base.flow
     try:
-        return tuple(_reference_base(space, space.nearest(name), overrides) for name in space.file.references)
+        return tuple(_reference_base(space, space.nearest(name), flow, overrides) for name in space.file.references)
     except MensaError as error:
         raise UsageError(f"{space.path}: references: {error}") from error
 
 
-def _reference_base(space: Space, name: str, overrides: Sequence[str]) -> Base:
+def _reference_base(space: Space, name: str, flow: str, overrides: Sequence[str]) -> Base:
     reference = load_system(name)
     shared = shared_overrides(overrides, load_system(space.nearest(space.file.system)), reference)
     fixed = assignments_of(shared)
     if reference.scheduling is not None:
-        return read_base(name, fixed=fixed)
-    return read_base(name, scheduler=space.file.scheduler, objective=space.file.objective, fixed=fixed)
+        return read_base(name, unsaid_flow=flow, fixed=fixed)
+    own = space.file
+    return read_base(name, scheduler=own.scheduler, objective=own.objective, unsaid_flow=flow, fixed=fixed)
 
 
 def identity_of(setup: Setup, overrides: Sequence[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from itertools import product
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import LAYERS
 from mensa_sim.hardware.memory import way_field
 from mensa_sim.hardware.static_energy import idle_mw_of, static_power
 from mensa_sim.hardware.system import System
@@ -14,6 +15,7 @@ from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.files import read_mapping
 from mensa_sim.io.shipped import find
+from mensa_sim.objective import DEFAULT_OBJECTIVE
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.study.near_data.request import NearDataRequest
@@ -21,8 +23,8 @@ from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import made_of
-from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.provenance import Provenance
+from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.study.sensitivity.choices import price_choices
 from mensa_sim.units import MW_PER_W
 from mensa_sim.workload.load import load_generation
@@ -187,7 +189,7 @@ def _cases(system: str, world: str, limit_w: float | None, seed: int) -> Iterato
         overrides = (*overrides, *_limits(system_of(system, overrides), limit_w * MW_PER_W))
     for side, scheduler in ((NPU_SIDE, f"{SINGLE}{_beside_the_processor(system)}"), (UNITS_TOO, "greedy")):
         label = _label(side, world, limit_w)
-        goal = Goal(scheduler=scheduler)
+        goal = goal_on(system_of(system, ()), scheduler=scheduler, objective=DEFAULT_OBJECTIVE, unsaid_flow=LAYERS)
         yield Case(label=label, system=system, overrides=overrides, goal=goal, first_only=True)
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import DEFAULT_FLOW
 from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.schedule.policies.own import OwnScheduler
@@ -24,8 +25,12 @@ def goal_on(
     objective: str | None = None,
     options: Mapping[str, float] | None = None,
     flow: str | None = None,
+    unsaid_flow: str = DEFAULT_FLOW,
 ) -> Goal:
-    """The goal on a system; its own options hold for its own scheduler, those given on top of them."""
+    """The goal on a system; its own options hold for its own scheduler, those given on top of them.
+
+    `unsaid_flow` is that of a study where neither the call nor the system's file says one.
+    """
     own = system.scheduling or DEFAULT
     chosen = own.scheduler if scheduler is None else scheduler
     kept = own.options if chosen == own.scheduler else {}
@@ -33,7 +38,7 @@ def goal_on(
         scheduler=chosen,
         objective=own.objective if objective is None else objective,
         options={**kept, **(options or {})},
-        flow=own.flow if flow is None else flow,
+        flow=flow or own.flow or unsaid_flow,
     )
 
 

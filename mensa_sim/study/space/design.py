@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.errors import UsageError
+from mensa_sim.flow import LAYERS
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.short_form import in_levels
 from mensa_sim.hardware.fields import FieldPlace, Parts, parse_override, parts_of, place_of, set_field
@@ -66,12 +67,15 @@ class Design:
     entries: dict[str, Entry]
     scheduler: str
     objective: str
+    flow: str
     options: dict[str, Any] = field(default_factory=dict)
 
     def identity(self) -> str:
         """Text that two designs share exactly when they are the same design."""
         entries = [(name, e.data, e.memory, e.technology) for name, e in self.entries.items()]
-        return json_line([self.system, entries, self.scheduler, self.objective, self.options], sort_keys=True)
+        return json_line(
+            [self.system, entries, self.scheduler, self.objective, self.flow, self.options], sort_keys=True
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +92,8 @@ class Base:
     """Technology files by path."""
     scheduler: str
     objective: str
+    flow: str
+    """How data flows between layers."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of that scheduler."""
     optional: frozenset[str] = frozenset()
@@ -105,6 +111,7 @@ class Base:
             entries={name: entry.copy() for name, entry in self.entries.items()},
             scheduler=self.scheduler,
             objective=self.objective,
+            flow=self.flow,
             options=dict(self.options),
         )
         assigned = list(assignments)
@@ -273,15 +280,18 @@ def read_base(
     *,
     scheduler: str | None = None,
     objective: str | None = None,
+    unsaid_flow: str = LAYERS,
     fixed: Iterable[Assignment] = (),
     specs: Mapping[str, str] | None = None,
 ) -> Base:
     """Everything that designs need, read once: the system, and the accelerator files that `specs` names.
 
-    `scheduler` and `objective` are those of the system's own file unless given. `specs` gives the path of each file by
-    the text that names it in the space; `fixed` assignments hold in every design.
+    `scheduler` and `objective` are those of the system's own file unless given, the flow is that of the file if it says
+    one. `specs` gives the path of each file by the text that names it in the space; `fixed` assignments hold in every
+    design.
     """
-    goal = goal_on(check_scheduling(load_system(system)), scheduler=scheduler, objective=objective)
+    own = check_scheduling(load_system(system))
+    goal = goal_on(own, scheduler=scheduler, objective=objective, unsaid_flow=unsaid_flow)
     path, raw, accelerators = system_data(system)
     placed = zip(accelerators.items(), raw["accelerators"], strict=True)
     entries = {
@@ -298,6 +308,7 @@ def read_base(
         technologies=technologies,
         scheduler=name_of(goal.scheduler),
         objective=goal.objective,
+        flow=goal.flow,
         options=goal.options,
     )
     design = base.design(fixed)

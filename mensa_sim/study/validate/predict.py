@@ -145,7 +145,7 @@ def _quoted_bytes_per_s(system: System) -> float:
 
 def _flow(system: System) -> FlowName:
     """That of its compiler, or what a run takes where no file says it."""
-    return DEFAULT_FLOW if system.scheduling is None else system.scheduling.flow
+    return (system.scheduling and system.scheduling.flow) or DEFAULT_FLOW
 
 
 def _scheduler(system: System) -> str:
