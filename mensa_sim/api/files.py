@@ -104,9 +104,12 @@ def _copy(folder: Path, files: Iterable[Path]) -> None:
     write_all_atomically(contents)
 
 
-def check(files: Iterable[Given]) -> list[str]:
-    """Every fault of YAML files of any kind, or of what dicts say in place of some; empty where all are good."""
-    return check_files([Path(str(file_of(file))) for file in files])
+def check(files: Iterable[Given], *, allow_code: bool = False) -> list[str]:
+    """Every fault of YAML files of any kind, or of what dicts say in place of some; empty where all are good.
+
+    With `allow_code` the layers of workloads are checked too, for which the code that they name is run.
+    """
+    return check_files([Path(str(file_of(file))) for file in files], allow_code=allow_code)
 
 
 @asks(ConvertRequest)

@@ -74,13 +74,16 @@ def show_file(
 
 def check(
     files: Annotated[list[Path], typer.Argument(help="YAML files of any kind.")],
+    allow_code: Annotated[
+        bool, typer.Option("--allow-code", help="Check the layers of workloads too: run the code that they name.")
+    ] = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
     """Validate YAML files; every fault of every file is listed."""
     from mensa_sim.api import files as api
 
-    faults = {str(file): api.check([file]) for file in files}
+    faults = {str(file): api.check([file], allow_code=allow_code) for file in files}
     if as_json:
         write(json_text([{"file": file, "faults": found} for file, found in faults.items()]))
     elif not quiet:

@@ -1,5 +1,6 @@
 """Checking YAML files of any kind: what a file holds says which record it must be."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,9 @@ from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.files import SpaceFile
 from mensa_sim.study.space.space import load_space
 from mensa_sim.workload.files import WorkloadFile, read_workload
+from mensa_sim.workload.load import load_workload
+
+LOGGER = logging.getLogger(__name__)
 
 RECORDS: Mapping[str, type[Any]] = {
     **FILE_KINDS,
@@ -42,9 +46,17 @@ CHECKS: Mapping[str, Callable[[Path], object]] = {
 }
 
 
-TOLD_LIMITS: Mapping[str, Callable[[Path], None]] = {
+def _tell_of_code(path: Path) -> None:
+    """Notes that a workload names code, which was not run."""
+    workload = read_workload(path)
+    if workload.model is not None and workload.reference.runs_code:
+        LOGGER.warning("%s: model: %s was not run; --allow-code checks its layers too", path, workload.model)
+
+
+TOLD: Mapping[str, Callable[[Path], None]] = {
     "system": tell_limits_of_system,
     "accelerator": tell_limits_of_accelerator,
+    "workload": _tell_of_code,
 }
 """What is told of a file without fault."""
 
@@ -59,18 +71,21 @@ def kind_of(path: Path) -> str:
     return best
 
 
-def check_files(paths: Iterable[Path]) -> list[str]:
+def check_files(paths: Iterable[Path], *, allow_code: bool = False) -> list[str]:
     """Every fault of every file, in the order of the files; empty where all are good.
 
-    What a chip without fault cannot run is logged, as it may be meant.
+    With `allow_code` the layers of workloads are checked too, for which the code that they name is run; without, it is
+    logged that it was not. What a chip without fault cannot run is logged likewise, as it may be meant.
     """
     faults: list[str] = []
     for path in paths:
         try:
             kind = kind_of(path)
             CHECKS[kind](path)
-            if kind in TOLD_LIMITS:
-                TOLD_LIMITS[kind](path)
+            if kind == "workload" and allow_code:
+                load_workload(path, allow_code=True)
+            elif kind in TOLD:
+                TOLD[kind](path)
         except FileError as error:
             faults += [f"{error.path}: {fault}" for fault in error.faults]
         except MensaError as error:
