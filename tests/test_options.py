@@ -185,6 +185,13 @@ def test_a_choice_of_any_text_makes_a_folder_of_its_own_below_results(value: str
     assert folder != results_folder("lstm-mensa_g", {"pin": {"a": f"{value}_"}})
 
 
+def test_a_file_gives_a_folder_its_stem_unless_something_that_ships_is_called_so() -> None:
+    names = ["mine", "edge_tpu.yaml", "edge_tpu", "mine.yml"]
+    folders = [results_folder("lstm", {"system": name}).name for name in names]
+    assert folders == [f"lstm-system_{name}" for name in names]
+    assert results_folder("lstm", {"system": "mine.yaml"}).name == "lstm-system_mine"
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

@@ -12,6 +12,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.hardware.fields import parse_override
 from mensa_sim.io.at_hand import file_of, text_at_hand
 from mensa_sim.io.json_text import json_line
+from mensa_sim.io.shipped import FOLDERS, shipped_files
 from mensa_sim.study.request.common import Overrides
 from mensa_sim.study.request.fields import StudyOption, options_of
 from mensa_sim.study.run.provenance import file_hash, input_hashes, portable_name, versions
@@ -138,6 +139,8 @@ def results_folder(what: str, choices: Mapping[str, object], said: Sequence[str]
 
     >>> results_folder("lstm-mensa_g", {"system": "mensa_g", "scheduler": "optimal"}, said=("system",)).as_posix()
     'results/lstm-mensa_g-scheduler_optimal'
+    >>> results_folder("lstm-compare", {"systems": ["mine.yaml", "edge_tpu"]}).name
+    'lstm-compare-systems_mine+edge_tpu'
     >>> results_folder("lstm-mensa_g", {"pin": {"lstm.cell": "pascal"}, "plain": True}).name
     'lstm-mensa_g-pin_lstm.cell_pascal-plain'
     """
@@ -158,12 +161,16 @@ def _says(name: str, value: object) -> list[str]:
     if isinstance(value, Mapping):
         return [f"{name}_{key}_{_short(each)}" for key, each in value.items()]
     if isinstance(value, list):
-        return [f"{name}_{'+'.join(map(str, value))}"]
+        return [f"{name}_{'+'.join(map(_short, value))}"]
     return [f"{name}_{_short(value)}"]
 
 
 def _short(value: object) -> str:
-    """A value in a name: a whole number without a point, of a file's hash the beginning."""
+    """A value in a name: a whole number without a point, of a hash the beginning, of an own file the stem."""
     if isinstance(value, float):
         return f"{value:.10g}"
-    return str(value)[:12] if re.fullmatch("[0-9a-f]{64}", str(value)) else str(value)
+    text = str(value)
+    stem = text.removesuffix(".yaml")
+    if stem != text and not any(stem in shipped_files(kind) for kind in FOLDERS):
+        return stem
+    return text[:12] if re.fullmatch("[0-9a-f]{64}", text) else text
