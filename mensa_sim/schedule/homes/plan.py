@@ -115,10 +115,10 @@ def tensors_at_home(
         found = able.get(home.tensor)
         if found is None:
             reason = refused.get(home.tensor, "no layer reads it")
-            raise UsageError(f"{graph.name}: {home.tensor} has no home on {home.home}: {reason}")
+            raise UsageError(f"homes: {home.tensor} has no home on {home.home}: {reason}")
         if (found.home, found.size_bytes) != (home.home, home.size_bytes):
             raise UsageError(
-                f"{graph.name}: {home.tensor} has {found.size_bytes} bytes and is read on {found.home}, "
+                f"homes: {home.tensor} has {found.size_bytes} bytes and is read on {found.home}, "
                 f"not {home.size_bytes} on {home.home}"
             )
     return [able[home.tensor] for home in own]

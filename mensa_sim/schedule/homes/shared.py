@@ -86,15 +86,13 @@ def tensors_in_shared(
     stacks = [stack.layers for stack in data.stacks]
     for memory in dict.fromkeys(home.home for home in data.homes if home.home in system.memories):
         if not system.memories[memory].on_chip:
-            raise UsageError(f"{graph.name}: {memory} is no memory on the chip, so nothing has its home there")
+            raise UsageError(f"homes: {memory} is no memory on the chip, so nothing has its home there")
         able = shared_tensors(graph, system, assignment, memory, stacks)
         for home in data.homes:
             if home.home == memory:
                 tensor = able.get(home.tensor)
                 if tensor is None or tensor.size_bytes != home.size_bytes:
-                    raise UsageError(
-                        f"{graph.name}: {home.tensor} cannot live in {memory} with {home.size_bytes} bytes"
-                    )
+                    raise UsageError(f"homes: {home.tensor} cannot live in {memory} with {home.size_bytes} bytes")
                 found.append(tensor)
     return found
 

@@ -25,6 +25,7 @@ from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 
 ROUNDS = 12
 """Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
+UNKNOWN_TILES = "{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class StackPlanner:
         """Why layers are no stack of an accelerator by themselves, for people; none where the objective gains."""
         pricer = self._pricer(accelerator)
         if pricer is None:
-            return f"{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
+            return UNKNOWN_TILES.format(accelerator=accelerator)
         largest = self._largest(pricer, accelerator, layers)
         if not largest:
             return f"the rows between them do not fit {accelerator}, however few a tile has"
@@ -115,15 +116,39 @@ class StackPlanner:
 
     def priced(self, stack: Stack) -> PricedStack:
         """A given stack with its costs; `InfeasibleError` where its accelerator cannot run it."""
-        what = f"{stack.accelerator} cannot run {stack.layers[0]} to {stack.layers[-1]} as a stack"
-        if not all(name in self._layers and can_stack(self._layers[name]) for name in stack.layers):
-            raise InfeasibleError(f"{what}: some of them run in steps, or are unknown")
-        pricer = self._pricer(stack.accelerator)
-        tiled = None if pricer is None else self._tiled(pricer, stack)
+        pricer, fault = self._pricer(stack.accelerator), self._fault(stack)
+        tiled = None if pricer is None or fault else self._tiled(pricer, stack)
         found = None if pricer is None or tiled is None else pricer.costs(tiled)
-        if found is None or stack.tiles % self._row_tiles(stack.layers, stack.rows):
-            raise InfeasibleError(f"{what}: {stack.tiles} tiles of {stack.rows} rows do not fit its levels")
+        if found is None:
+            what = f"{stack.accelerator} cannot run {stack.layers[0]} to {stack.layers[-1]} as a stack"
+            raise InfeasibleError(
+                f"{what}: {fault or f'{stack.tiles} tiles of {stack.rows} rows do not fit its levels'}"
+            )
         return PricedStack(stack=stack, costs=found)
+
+    def _fault(self, stack: Stack) -> str | None:
+        """Why layers can be no stack, or not of so many tiles, whatever the room."""
+        layers = stack.layers
+        for name in layers:
+            if name not in self._layers:
+                return f"there is no layer {name}"
+            if not can_stack(self._layers[name]):
+                return f"{name} runs in steps"
+        if self._pricer(stack.accelerator) is None:
+            return UNKNOWN_TILES.format(accelerator=stack.accelerator)
+        for place, name in enumerate(layers):
+            later = [read.producer for read in self._planes[name].reads if read.producer in layers[place:]]
+            if later:
+                return f"{name} stands before {later[0]}, whose output it reads"
+        tiles, last = self._row_tiles(layers, stack.rows), layers[-1]
+        products = two_products([self._layers[name] for name in layers], self._planes, self._readers)
+        if stack.tiles != tiles and (products is None or stack.tiles % tiles):
+            several = "" if products is None else " or a multiple of that"
+            return f"of tiles of {stack.rows} rows {last} has {tiles}{several}, not {stack.tiles}"
+        ends = (layers[place:] for place in reversed(range(len(layers))))
+        torn = (end[0] for end in ends if tiling_of(self._planes, end, [stack.rows], self._readers) is None)
+        first = next(torn, None) if stack.tiles == tiles else None
+        return None if first is None else f"{first} cannot be cut into tiles with what comes after it"
 
     def _tiled(self, pricer: StackPricer, stack: Stack) -> TiledStack | None:
         """The stack, to be priced; none where it does not fit."""

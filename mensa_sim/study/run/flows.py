@@ -1,11 +1,14 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
+from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.errors import FileError, MensaError
 from mensa_sim.flow import FLOWS, HOMES, IN_TILES, LAYERS, STACKS, FlowName
 from mensa_sim.hardware.accelerator import Device
 from mensa_sim.io.pack import Pack
@@ -90,9 +93,8 @@ def with_data_plan(
     """
     given = placement.schedule.data
     if given is not None:
-        from mensa_sim.study.run.tiles import in_stacks_given
-
-        return in_stacks_given(placement, given, memo) if given.stacks else placement
+        with faults_of_file(placement.goal.schedule_file):
+            return _as_given(placement, given, on_chip, memo)
     kept = KeptPlan(placement, flow, on_chip, None if memo is None else memo.pack)
     data = kept.get()
     if data is not None:
@@ -100,6 +102,27 @@ def with_data_plan(
     found = _with_new_plan(placement, flow, on_chip, goal, memo)
     kept.put(data_of(found))
     return found
+
+
+def _as_given(placement: Placement, given: DataPlan, on_chip: Options, memo: PriceMemo | None) -> Placement:
+    """The placement with a plan that stands as it is; an error where it cannot."""
+    if given.stacks:
+        from mensa_sim.study.run.tiles import in_stacks_given
+
+        placement = in_stacks_given(placement, given, memo)
+    _plan(placement, on_chip)
+    return placement
+
+
+@contextmanager
+def faults_of_file(path: Path | None) -> Iterator[None]:
+    """Says of what goes wrong within that the schedule's file is the cause, where there is one."""
+    try:
+        yield
+    except MensaError as error:
+        if path is None:
+            raise
+        raise FileError(str(path), [str(error)]) from error
 
 
 def _with_new_plan(
