@@ -2,6 +2,8 @@
 
 A command defines some hundred records before it does anything, uses half of them, and of these seldom more than
 `__init__`. The library writes six methods of each as text and compiles them at once, a quarter of a short command.
+Records with more than fields and methods (an `__init__` or `__setattr__` of their own, an `InitVar`, a field whose
+hash is not its comparison) are the library's.
 """
 
 import dataclasses
@@ -18,9 +20,32 @@ else:
         """The class as a dataclass; see the standard library's."""
         if kind is None:
             return lambda kind: dataclass(kind, **asked)
-        if asked.get("frozen") and asked.get("slots") and asked.keys() <= {"frozen", "slots", "kw_only", "eq", "repr"}:
+        if asked.get("frozen") and asked.get("slots") and asked.keys() <= _KNOWN and _is_plain(kind):
             return _record(kind, **asked)
         return dataclasses.dataclass(kind, **asked)
+
+
+_KNOWN = {"frozen", "slots", "kw_only", "eq", "repr"}
+
+
+class _Absent:
+    """What a parameter shows whose value is made anew for each record, in the library's word."""
+
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+_ABSENT = _Absent()
+
+
+def _is_plain(kind: type) -> bool:
+    own = vars(kind)
+    return not (
+        own.keys() & {"__init__", "__setattr__", "__delattr__"}
+        or (own.get("__hash__", True) is None and "__eq__" not in own)
+        or any("InitVar" in str(each) for each in own.get("__annotations__", {}).values())
+        or any(isinstance(each, dataclasses.Field) and each.hash is not None for each in own.values())
+    )
 
 
 def _record(kind: type, *, eq: bool = True, repr: bool = True, frozen: bool, slots: bool, kw_only: bool = False) -> Any:
@@ -52,7 +77,7 @@ def _when_used(made: Any, name: str, text_of: Callable[[Any], str]) -> Callable[
 
 
 def _compiled(made: Any, name: str, text_of: Callable[[Any], str]) -> FunctionType:
-    known: dict[str, Any] = {"_ABSENT": dataclasses.MISSING}
+    known: dict[str, Any] = {"_ABSENT": _ABSENT}
     for field in dataclasses.fields(made):
         known |= {
             f"_set_{field.name}": getattr(made, field.name).__set__,
@@ -109,7 +134,7 @@ class _Signature:
         self._made = made
 
     def __get__(self, record: Any, kind: Any) -> inspect.Signature:
-        if kind.__init__ is not self._made.__init__:
+        if record is not None or kind.__init__ is not self._made.__init__:
             raise AttributeError(f"{kind.__name__} has parameters of its own")
         types = {field.name: field.type for field in dataclasses.fields(self._made)}
         _, *parameters = inspect.signature(_compiled(self._made, "__init__", _init)).parameters.values()

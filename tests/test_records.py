@@ -91,12 +91,46 @@ def test_a_class_has_the_same_parameters_fields_and_places_to_match(name: str) -
     ours, theirs = OURS[name], THEIRS[name]
     assert inspect.signature(ours).parameters.keys() == inspect.signature(theirs).parameters.keys()
     for one, other in zip(*(inspect.signature(kind).parameters.values() for kind in (ours, theirs)), strict=True):
-        assert (one.kind, one.annotation, repr(one.default)) == (other.kind, other.annotation, repr(other.default)) or (
-            one.default is dataclasses.MISSING
-        )
+        assert (one.kind, one.annotation, repr(one.default)) == (other.kind, other.annotation, repr(other.default))
     assert ours.__match_args__ == theirs.__match_args__
     assert ours.__slots__ == theirs.__slots__
     assert [repr(each) for each in dataclasses.fields(ours)] == [repr(each) for each in dataclasses.fields(theirs)]
+
+
+@pytest.mark.parametrize("dataclass", [records.dataclass, dataclasses.dataclass], ids=["ours", "theirs"])
+def test_what_is_more_than_fields_and_methods_is_as_the_library_has_it(dataclass: Any) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Side:
+        row: int
+        column: int
+
+        def __init__(self, side: int) -> None:
+            object.__setattr__(self, "row", side)
+            object.__setattr__(self, "column", side)
+
+    @dataclass(frozen=True, slots=True)
+    class Sum:
+        total: int = field(init=False, default=0)
+        more: dataclasses.InitVar[int] = 0
+
+        def __post_init__(self, more: int) -> None:
+            object.__setattr__(self, "total", more)
+
+    @dataclass(frozen=True, slots=True)
+    class Named:
+        name: str
+        notes: list[str] = field(hash=False)
+
+    @dataclass(frozen=True, slots=True)
+    class Called:
+        value: int
+
+        def __call__(self, other: str) -> None:
+            """Nothing."""
+
+    assert list(inspect.signature(Side).parameters) == ["side"]
+    assert (Side(3).row, Sum(2).total, hash(Named("a", []))) == (3, 2, hash(("a",)))
+    assert list(inspect.signature(Called(1)).parameters) == ["other"]
 
 
 @pytest.mark.parametrize("kinds", [OURS, THEIRS], ids=["ours", "theirs"])
