@@ -131,3 +131,18 @@ def test_explain_says_why_a_layer_was_not_stacked(workload: Path) -> None:
     )
     none = {"accelerators.pascal.levels.activation_buffer.capacity_bytes": 3000}
     assert "the rows between them do not fit pascal" in why("first", system="pascal", overrides=none)
+
+
+def test_the_summary_says_what_pieces_heard_while_one_of_them_read_it() -> None:
+    """By hand: 64 x 64 windows of 3 x 3 over 32 x 32 in four pieces of 8 rows; a cut needs the rows beside it twice."""
+    dims = {"K": 64, "C": 64, "OY": 32, "OX": 32, "FY": 3, "FX": 3}
+    layers = [{"name": "conv", "operator": "conv2d", "dims": dims}]
+    found = api.run({"name": "one", "layers": layers}, system="simba_4", flow="tiles", objective="latency")
+    written = summary(found)
+    (each,) = written["splits"]
+    assert (each["axis"], list(each["parts"].values())) == ("rows", [0.25] * 4)
+    weights, row = 64 * 64 * 9, 32 * 64
+    assert written["heard_bytes"] == 3 * weights
+    assert written["traffic_bytes"] == {"lpddr4": weights + (32 + 3 * 2) * row + 32 * row}
+    whole = api.run({"name": "one", "layers": layers}, system="simba_4", flow="layers", objective="latency")
+    assert "heard_bytes" not in summary(whole)

@@ -38,6 +38,7 @@ def summary(result: RunResult) -> dict[str, object]:
         "homes": [picked(home, *HOME_FIELDS) for home in main.homes],
         "stacks": [picked(stack, *STACK_FIELDS) for stack in main.stacks],
         "splits": [present(plain(split)) for split in main.splits],
+        **({"heard_bytes": main.heard_bytes} if main.splits else {}),
         **({"caveats": list(main.caveats)} if main.caveats else {}),
         **picked(main, "steady_state=steady", "coverage"),
         "coverage_shares": {name: share.record for name, share in main.coverage_shares.items()},
