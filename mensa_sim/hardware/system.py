@@ -28,7 +28,8 @@ class Scheduling:
     options: Mapping[str, float] = field(default_factory=dict)
     """Options of the scheduler, e.g. the thresholds of `mensa`."""
     flow: FlowName | None = None
-    """How data flows between layers, as far as its compiler can do it; none where the file does not say."""
+    """How data flows between layers, as far as its compiler can do it; absent: `layers` in `explore` and `near-data`,
+    else `homes`."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)
