@@ -27,6 +27,15 @@ else:
 """A field of a file that names a flow: the gate and the JSON Schema know the names."""
 
 
+def in_whole_layers(flow: FlowName) -> FlowName:
+    """The flow itself, but that of stacks for one that would run layers in pieces.
+
+    >>> in_whole_layers("tiles"), in_whole_layers("homes")
+    ('stacks', 'homes')
+    """
+    return STACKS if flow == IN_TILES else flow
+
+
 def flow_named(name: str) -> FlowName:
     """The name itself; `UnknownNameError` lists the choices."""
     lookup(FLOWS, name, "flow")

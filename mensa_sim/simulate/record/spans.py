@@ -15,8 +15,12 @@ DEFAULT_MAX_SPANS = 100_000
 
 SPAN_CELLS = 10
 """Number of the request, then the fields of a span."""
+ENERGY_CELL = 9
+"""The one of a span's energy."""
 STAGE_CELLS = 9
 """Number of the request, number of spans, then what `stage_spans` takes."""
+STAGE_CELL = 5
+"""The one of the stage."""
 
 
 class SpanRecorder:

@@ -1,12 +1,9 @@
-"""A recorder that says besides, of each inference, its latency and its dynamic energy."""
+"""A recorder of all spans that also sums them: the latency and the dynamic energy of each inference."""
 
 import math
 
 from mensa_sim.simulate.engine.request import Request
-from mensa_sim.simulate.record.spans import SPAN_CELLS, STAGE_CELLS, SpanRecorder
-
-_STAGE, _ENERGY = 5, 9
-"""The cells of a stage and of a span's energy."""
+from mensa_sim.simulate.record.spans import ENERGY_CELL, SPAN_CELLS, STAGE_CELL, STAGE_CELLS, SpanRecorder
 
 
 class TotalsRecorder(SpanRecorder):
@@ -23,7 +20,7 @@ class TotalsRecorder(SpanRecorder):
         """Keep its record and close its account."""
         super().ended(request, time_ps)
         stages, spans = self._told
-        energies_pj = [pj for stage in self._stages[stages + _STAGE :: STAGE_CELLS] for pj in stage.energies_pj]
-        energies_pj += [pj for parts in self._spans[spans + _ENERGY :: SPAN_CELLS] for pj in parts.values()]
+        energies_pj = [pj for stage in self._stages[stages + STAGE_CELL :: STAGE_CELLS] for pj in stage.energies_pj]
+        energies_pj += [pj for parts in self._spans[spans + ENERGY_CELL :: SPAN_CELLS] for pj in parts.values()]
         self.totals.append((time_ps - request.arrival_ps, math.fsum(energies_pj)))
         self._told = len(self._stages), len(self._spans)

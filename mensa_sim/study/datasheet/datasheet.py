@@ -26,6 +26,9 @@ LEAST = {
 MOST_LANES = 192
 """Of a processor at float32: Kepler's; all others have at most 128 (NVIDIA, Kepler GK110 white paper, 2012)."""
 
+ROUNDED = 1.01
+"""Data sheets round peaks and clocks to three digits."""
+
 HEADER = (
     "# By its data sheet, at float32: nobody measured it. Written by `mensa-sim device`; times come from constants\n"
     "# that a T4 and an A100 have in common. The technology prices only what others read from its memory.\n"
@@ -69,11 +72,11 @@ class GpuDatasheet:
         if self.base_clock_hz is not None and self.base_clock_hz > self.clock_hz:
             faults.append(f"base_clock_hz is above clock_hz, the boost clock of {self.clock_hz}")
         lanes = self.peak_flops_per_s / (FLOPS_PER_MAC * max(1, self.processors) * max(1, self.clock_hz))
-        if not faults and lanes > 1.01 * MOST_LANES:
+        if not faults and lanes > ROUNDED * MOST_LANES:
             faults.append(
-                f"peak_flops_per_s is that of {lanes:.0f} MACs a processor and cycle, which none does without"
+                f"peak_flops_per_s is that of {lanes:.0f} MACs a processor and cycle: without tensor cores, at "
+                f"float32, at most {MOST_LANES} are done"
             )
-            faults[-1] += f" tensor cores at float32: at most {MOST_LANES}"
         if not self.source.strip():
             faults.append("source is empty")
         if faults:

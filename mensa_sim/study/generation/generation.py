@@ -15,7 +15,7 @@ from functools import partial
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
-from mensa_sim.flow import IN_TILES, STACKS
+from mensa_sim.flow import in_whole_layers
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
@@ -74,7 +74,7 @@ def answer_on(
     """
     memo = memo or PriceMemo()
     # Pieces of one context's layers are not those of another's, so each step's layers run whole.
-    goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal
+    goal = replace(goal, flow=in_whole_layers(goal.flow))
     if generation.draft is not None:
         return _with_draft(generation, generation.draft, system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo, "explained": False}

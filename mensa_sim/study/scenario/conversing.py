@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import UsageError
-from mensa_sim.flow import IN_TILES, STACKS
+from mensa_sim.flow import in_whole_layers
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.copies import crossings_over
@@ -82,7 +82,7 @@ def conversing(
         return replace(found, schedule=replace(found.schedule, data=replace(data, homes=homes)))
 
     asked = generation.generate
-    goal = replace(goal, flow=STACKS) if goal.flow == IN_TILES else goal  # as in an answer by itself
+    goal = replace(goal, flow=in_whole_layers(goal.flow))  # as in an answer by itself
     alone = replace(goal, pins=pins_in("prompt", goal.pins))
     if conversation.contexts:
         alone, goal = replace(alone, schedule_file=None), replace(goal, pins=pins_in("steps", goal.pins))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
 from mensa_sim.errors import UsageError
-from mensa_sim.flow import IN_TILES, STACKS
+from mensa_sim.flow import IN_TILES, in_whole_layers
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.io.files import keys_of
@@ -273,7 +273,7 @@ def scenario_on(
         caveats=tuple(
             dict.fromkeys(
                 [
-                    *(WHOLE_LAYERS for _ in placed if goal.flow == IN_TILES and len(scenario.streams) > 1),
+                    *([WHOLE_LAYERS] if goal.flow == IN_TILES and len(scenario.streams) > 1 else []),
                     *(
                         f"{each.costs.graph.name}, {text}"
                         for each in placements
@@ -295,7 +295,7 @@ def _planned(
     """
     several = len(scenario.streams) > 1
     balanced = several and (goal.scheduler == THROUGHPUT or bool(pools_of(system)))
-    flow = STACKS if several and goal.flow == IN_TILES else goal.flow
+    flow = in_whole_layers(goal.flow) if several else goal.flow
     planned = {
         id(each): with_data_plan(each, flow, scenario.options, None if balanced else each.goal, memo)
         for each in placed.values()
