@@ -45,7 +45,10 @@ def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str,
     floors = Fronts(pool, some, search.groups, orders, cases).floors
     space = Candidates(pool, some, search.groups, ROTATIONS, orders)
     figures = space.figures(entries := np.arange(len(space.grid.tiles)))
+    left_out = 0
     for floor, case in zip(floors, cases, strict=True):
         objectives = figures.priced(case).objective.min(axis=(0, 1))
         assert (floor[space.grid.part_of(entries)] <= objectives * TIES).all()
-    assert np.isfinite(floors).any()
+        left_out += np.count_nonzero(floor > objectives.min() * TIES)
+    as_fast = (machine, nest, objective) == ("ethos_u55", "matmul", "latency")  # each chain computes all the time
+    assert left_out or as_fast, "a floor that leaves out no chain says nothing"
