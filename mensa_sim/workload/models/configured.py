@@ -1,6 +1,7 @@
 """Models that generate, by the configurations that `transformers` writes beside their weights: `config.json`.
 
-What a file leaves out is what its family's class takes. `transformers` itself is not needed.
+The sizes of a model must be said; of all else, what a file leaves out is what its family's class takes.
+`transformers` itself is not needed.
 """
 
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ class DecoderFamily:
     """Fields of its `Decoder` that no configuration says."""
     stated: Stated = field(default_factory=dict)
     windowed: bool = False
-    """Whether a `sliding_window` holds without `use_sliding_window`."""
+    """Whether a `sliding_window` holds without `use_sliding_window`, and without types of layers."""
     window_every: int | None = None
     """Every so many layers one sees everything, where neither a pattern nor types of layers are given."""
     names: Mapping[str, str] = field(default_factory=dict)
@@ -52,9 +53,12 @@ class DecoderFamily:
     """Width of the feed-forward part over that of a row, where its width is not given."""
     refused: tuple[str, ...] = ()
     """What a configuration may not ask for."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """What its configuration class takes for a key that is left out, where that follows from no other."""
 
 
 _GEMMA = {"norms_per_layer": 4}
+_GEMMA_DEFAULTS = {"num_key_value_heads": 4, "head_dim": 256, "sliding_window": 4096}
 _LAYER_NORMS: Mapping[str, Any] = {"norm": "layer_norm", "gated": False}
 
 DECODER_FAMILIES: Mapping[str, DecoderFamily] = {
@@ -66,10 +70,24 @@ DECODER_FAMILIES: Mapping[str, DecoderFamily] = {
         inner_by_hidden=4,
         refused=("alibi",),
     ),
-    "gemma": DecoderFamily(tied_embeddings=True, stated=_ATTENTION),
-    "gemma2": DecoderFamily(tied_embeddings=True, fixed=_GEMMA, stated=_ATTENTION, windowed=True, window_every=2),
+    "gemma": DecoderFamily(
+        tied_embeddings=True, stated=_ATTENTION, defaults={"num_key_value_heads": 16, "head_dim": 256}
+    ),
+    "gemma2": DecoderFamily(
+        tied_embeddings=True,
+        fixed=_GEMMA,
+        stated=_ATTENTION,
+        windowed=True,
+        window_every=2,
+        defaults=_GEMMA_DEFAULTS,
+    ),
     "gemma3_text": DecoderFamily(
-        tied_embeddings=True, fixed={**_GEMMA, "qk_norm": True}, stated=_ATTENTION, windowed=True, window_every=6
+        tied_embeddings=True,
+        fixed={**_GEMMA, "qk_norm": True},
+        stated=_ATTENTION,
+        windowed=True,
+        window_every=6,
+        defaults=_GEMMA_DEFAULTS,
     ),
     "gpt2": DecoderFamily(
         tied_embeddings=True, fixed={**_LAYER_NORMS, **_BIASED}, names=_GPT2_NAMES, inner_by_hidden=4
@@ -83,8 +101,10 @@ DECODER_FAMILIES: Mapping[str, DecoderFamily] = {
     ),
     "granite": DecoderFamily(stated=_LLAMA),
     "llama": DecoderFamily(stated=_LLAMA),
-    "mistral": DecoderFamily(windowed=True),
-    "mixtral": DecoderFamily(windowed=True),
+    "mistral": DecoderFamily(windowed=True, defaults={"num_key_value_heads": 8, "sliding_window": 4096}),
+    "mixtral": DecoderFamily(
+        windowed=True, defaults={"num_key_value_heads": 8, "num_local_experts": 8, "num_experts_per_tok": 2}
+    ),
     "olmo": DecoderFamily(fixed={"norm": "bare_norm"}, stated=_ATTENTION),
     "olmo2": DecoderFamily(fixed={"norms_after": True, "qk_norm": True, "qk_norm_whole": True}, stated=_ATTENTION),
     "phi": DecoderFamily(
@@ -92,20 +112,38 @@ DECODER_FAMILIES: Mapping[str, DecoderFamily] = {
         refused=("qk_layernorm",),
     ),
     "phi3": DecoderFamily(windowed=True),
-    "qwen2": DecoderFamily(fixed={"attn_bias": True}),
-    "qwen3": DecoderFamily(fixed={"qk_norm": True}, stated=_ATTENTION),
-    "qwen3_moe": DecoderFamily(fixed={"qk_norm": True}, stated=_ATTENTION),
-    "smollm3": DecoderFamily(tied_embeddings=True, stated=_LLAMA),
+    "qwen2": DecoderFamily(fixed={"attn_bias": True}, defaults={"num_key_value_heads": 32, "sliding_window": 4096}),
+    "qwen3": DecoderFamily(
+        fixed={"qk_norm": True},
+        stated=_ATTENTION,
+        defaults={"num_key_value_heads": 32, "head_dim": 128, "sliding_window": 4096},
+    ),
+    "qwen3_moe": DecoderFamily(
+        fixed={"qk_norm": True},
+        stated=_ATTENTION,
+        windowed=True,
+        defaults={
+            "num_key_value_heads": 4,
+            "sliding_window": 4096,
+            "use_sliding_window": False,
+            "num_local_experts": 128,
+            "num_experts_per_tok": 8,
+            "moe_intermediate_size": 768,
+        },
+    ),
+    "smollm3": DecoderFamily(tied_embeddings=True, stated=_LLAMA, defaults={"num_key_value_heads": 4}),
     "stablelm": DecoderFamily(
         fixed={"norm": "layer_norm"},
         stated={"attn_bias": ("use_qkv_bias", False), "parallel": ("use_parallel_residual", False)},
         refused=("qk_layernorm",),
+        defaults={"num_key_value_heads": 32},
     ),
     "starcoder2": DecoderFamily(
         tied_embeddings=True,
         fixed=_LAYER_NORMS,
         stated=dict.fromkeys(_BIASED, ("use_bias", True)),
         windowed=True,
+        defaults={"num_key_value_heads": 2},
     ),
 }
 """By `model_type`, as the classes of `transformers` 5.24 have it."""
@@ -142,8 +180,12 @@ def _require(config: Mapping[str, Any], *names: str) -> None:
 
 
 def _usual(config: Mapping[str, Any], family: DecoderFamily) -> dict[str, Any]:
-    """A configuration by the usual keys, with the width of the feed-forward part."""
-    found = {**config, **{usual: config[own] for usual, own in family.names.items() if own in config}}
+    """A configuration by the usual keys with its class's defaults, and the width of the feed-forward part."""
+    found = {
+        **family.defaults,
+        **config,
+        **{usual: config[own] for usual, own in family.names.items() if own in config},
+    }
     if family.inner_by_hidden is not None and found.get("intermediate_size") is None and found.get("hidden_size"):
         found["intermediate_size"] = family.inner_by_hidden * found["hidden_size"]
     return found
@@ -158,6 +200,8 @@ def _decoder(config: Mapping[str, Any], kind: str, family: DecoderFamily) -> Dec
     heads, experts = config["num_attention_heads"], config.get("num_experts") or config.get("num_local_experts")
     if experts and (config.get("mlp_only_layers") or config.get("decoder_sparse_step", 1) != 1):
         raise ValueError("mlp_only_layers, decoder_sparse_step: every layer must have its experts")
+    if experts:
+        _require(config, "num_experts_per_tok")
     window, every = _windows(config, family)
     fields: dict[str, Any] = {
         "layers": config["num_hidden_layers"],
@@ -195,7 +239,7 @@ def _falcon(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, A
 
 
 def _gpt2(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"positions": config.get("n_positions", 1024), "kv_heads": fields["heads"]}
+    return {"positions": config.get("n_positions") or 1024, "kv_heads": fields["heads"]}
 
 
 def _gpt_neox(_: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,9 +256,10 @@ _OWN = {"falcon": _falcon, "gpt2": _gpt2, "gpt_neox": _gpt_neox, "stablelm": _st
 
 def _whisper(config: Mapping[str, Any]) -> SpeechDecoder:
     sizes = ("d_model", "encoder_layers", "decoder_layers", "encoder_ffn_dim", "encoder_attention_heads", "vocab_size")
-    _require(config, *sizes)
-    for ours in ("ffn_dim", "attention_heads"):
-        if config.get(f"decoder_{ours}", config[f"encoder_{ours}"]) != config[f"encoder_{ours}"]:
+    sames = ("ffn_dim", "attention_heads")
+    _require(config, *sizes, *(f"decoder_{ours}" for ours in sames))
+    for ours in sames:
+        if config[f"decoder_{ours}"] != config[f"encoder_{ours}"]:
             raise ValueError(f"decoder_{ours}: must be as encoder_{ours}")
     return SpeechDecoder(
         layers=config["encoder_layers"],
@@ -223,9 +268,9 @@ def _whisper(config: Mapping[str, Any]) -> SpeechDecoder:
         intermediate=config["encoder_ffn_dim"],
         heads=config["encoder_attention_heads"],
         vocab=config["vocab_size"],
-        mels=config.get("num_mel_bins", 80),
-        frames=2 * config.get("max_source_positions", 1500),
-        longest=config.get("max_target_positions", 448),
+        mels=config.get("num_mel_bins") or 80,
+        frames=2 * (config.get("max_source_positions") or 1500),
+        longest=config.get("max_target_positions") or 448,
     )
 
 
@@ -236,6 +281,7 @@ def _windows(config: Mapping[str, Any], family: DecoderFamily) -> tuple[int | No
         return None, None
     every = config.get("sliding_window_pattern", family.window_every)
     if not types:
+        _require(config, *(() if family.windowed else ("layer_types",)))
         return window, every
     if WINDOWED_ATTENTION not in types:
         return None, None

@@ -90,6 +90,8 @@ class Decoder:
             raise ValueError(f"norm is {self.norm!r}, must be one of {', '.join(NORMS)}")
         if self.experts is not None and not self.gated:
             raise ValueError("gated: experts are")
+        if self.experts is not None and self.forward_bias:
+            raise ValueError("forward_bias: experts have none")
         for name in ("attention_window", "window_every", "experts", "experts_per_token", "positions"):
             if getattr(self, name) is not None:
                 check_size(name, getattr(self, name))

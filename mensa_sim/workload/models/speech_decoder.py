@@ -34,15 +34,16 @@ class SpeechDecoder:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            if getattr(self, name) is not None:
-                check_size("layers" if name == "decoder_layers" else name, getattr(self, name))
+            if name != "decoder_layers":
+                check_size(name, getattr(self, name))
+        check_size("layers", self.answering_layers)
         if self.hidden % self.heads:
             raise ValueError(f"hidden is {self.hidden}, must be a multiple of heads ({self.heads})")
 
     @property
     def answering_layers(self) -> int:
         """Layers of the decoder."""
-        return self.decoder_layers or self.layers
+        return self.layers if self.decoder_layers is None else self.decoder_layers
 
     @property
     def rows(self) -> int:
