@@ -138,12 +138,46 @@ def test_what_a_mapping_hints_at_fills_the_axes_as_far_as_a_layer_goes(tmp_path:
     assert not any("no mapping file" in line for line in made.chosen)
 
 
+def test_an_axis_whose_dims_have_one_lane_each_is_one_lane_wide(tmp_path: Path) -> None:
+    single = "- name: default\n  spatial_mapping: {D1: ['K, 8'], D2: ['C, 1', 'FX, 1']}\n"
+    converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR, mapping_yaml=single)
+    axes = array(tmp_path, "core").dataflow.axes
+    assert [(axis.size, axis.dims) for axis in axes] == [(8, ("K",)), (1, ("C",))]
+
+
+def test_what_a_mapping_says_of_no_axis_or_twice_of_one_is_told(tmp_path: Path) -> None:
+    said = """- name: default
+  spatial_mapping: {D1: ['K, 8'], D9: ['C, 2']}
+  spatial_mapping_hint: {D1: [OX], D2: [C], D7: [OY]}
+"""
+    made = converted(tmp_path, core_yaml=ZIGZAG_ACCELERATOR, mapping_yaml=said)
+    told = [name for name in made.left_out if name.startswith("[default]")]
+    assert told == [
+        f"[default].{name}" for name in ("spatial_mapping.D9", "spatial_mapping_hint.D1", "spatial_mapping_hint.D7")
+    ]
+
+
 def test_an_accelerator_in_zigzags_older_words_is_the_one_in_its_newer_words(tmp_path: Path) -> None:
     for name, text in (("new", ZIGZAG_ACCELERATOR), ("old", ZIGZAG_OLDER)):
         (tmp_path / name).mkdir()
         converted(tmp_path / name, core_yaml=text, mapping_yaml=ZIGZAG_MAPPING)
     for file in ("core.yaml", "core_technology.yaml"):
         assert (tmp_path / "old" / "out" / file).read_bytes() == (tmp_path / "new" / "out" / file).read_bytes()
+
+
+def test_what_zigzags_older_words_do_not_say_or_say_twice_is_told(tmp_path: Path) -> None:
+    other = ZIGZAG_OLDER.replace("rw_port: 1, r_bw: 64, w_bw: 64", "rw_port: 0, r_bw: 64, w_bw: 48")
+    made = converted(tmp_path, core_yaml=other)
+    assert "sram: one port that reads and writes, as the file counts none" in made.chosen
+    assert "sram: a port that reads and writes has the widths of its reads both ways" in made.chosen
+    assert array(tmp_path, "core").levels[1].ports == "rw"
+    array_of_both = (
+        "operational_array: {dimensions: [D1, D2], sizes: [5, 3], unit_energy: 0.7, multiplier_energy: 0.3}\n"
+    )
+    made = converted(tmp_path, both_yaml=ZIGZAG_OLDER.replace("name: core", "name: both") + array_of_both)
+    assert {"multipliers", "operational_array.multiplier_energy"} <= set(made.left_out)
+    assert [axis.size for axis in array(tmp_path, "both").dataflow.axes] == [5, 3]
+    assert load_system(tmp_path / "out" / "both.yaml").accelerators[0].technology.mac_pj(8) == 0.7
 
 
 def test_ports_that_become_one_are_told(tmp_path: Path) -> None:
@@ -275,6 +309,13 @@ def test_a_configuration_of_scale_sims_first_version_has_the_same_three_srams(tm
     assert held == {"input_sram": 108 * 1024, "weight_sram": 64 * 1024, "output_sram": 32 * 1024}
 
 
+def test_an_sram_of_scale_sim_in_both_versions_words_is_the_newer_and_the_other_is_told(tmp_path: Path) -> None:
+    made = converted(tmp_path, edge_cfg=SCALE_SIM_VERSION_1 + "IfmapSramSzkB: 96\n")
+    held = {level.name: level.capacity_bytes for level in array(tmp_path, "edge").levels}
+    assert held["input_sram"] == 96 * 1024
+    assert "architecture_presets.ifmapsramsz" in made.left_out
+
+
 def test_layers_of_one_name_are_numbered(tmp_path: Path) -> None:
     row = SCALE_SIM_PRODUCTS.splitlines()[1]
     converted(tmp_path, llm_csv=SCALE_SIM_PRODUCTS + row)
@@ -324,6 +365,10 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
             "memories.sram.r_cost: .nan is not a fin",
         ),
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("[D2]", "[D9]"), "memories.rf.served_dimensions: no axis is called D9"),
+        *(
+            ("a.yaml", ZIGZAG_OLDER.replace("rw_port: 1", f"rw_port: {count}"), "rw_port: must be a whole number from")
+            for count in ("'1'", "1.0", "-1", "65", "true", "null")
+        ),
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("sizes: [8, 4]", "sizes: [8, 0]"), "operational_array: sizes"),
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("name: core", "name: ../core"), "cannot name a results folder"),
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("type: read,", "type: raed,"), "memories.rf.ports[0].type: must be"),

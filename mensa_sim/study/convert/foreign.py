@@ -85,6 +85,15 @@ def text_number(value: Any) -> float | None:
         return None
 
 
+def in_newer_words(data: Mapping[str, Any], newer: Mapping[str, str]) -> dict[str, Any]:
+    """The same with newer names for older keys; one whose newer name is there too stays, to be told as left out.
+
+    >>> in_newer_words({"high": 2, "wide": 3, "width": 4}, {"high": "height", "wide": "width"})
+    {'height': 2, 'wide': 3, 'width': 4}
+    """
+    return {key if newer.get(key, key) in data else newer[key]: value for key, value in data.items()}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
     """Files of ours made of another tool's."""

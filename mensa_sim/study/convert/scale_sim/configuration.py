@@ -1,12 +1,13 @@
 """A configuration of SCALE-Sim, a systolic array with three SRAMs, as an accelerator file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files
-from mensa_sim.study.convert.foreign import ForeignFile, text_number
+from mensa_sim.study.convert.foreign import ForeignFile, in_newer_words, text_number
 from mensa_sim.units import BITS_PER_BYTE, KIB
 from mensa_sim.workload.dims import Operand
 
@@ -107,10 +108,8 @@ def _srams(array: SystolicArray) -> list[dict[str, Any]]:
 
 
 def _array(file: ForeignFile) -> SystolicArray:
-    presets: dict[str, str] = file.data[PRESETS]
-    for older, newer in _OLDER.items():
-        if older in presets:
-            presets.setdefault(newer, presets.pop(older))
+    presets = in_newer_words(file.data[PRESETS], _OLDER)
+    file = replace(file, data={**file.data, PRESETS: presets})
     for section, values in file.data.items():
         for key in values:
             known = (section == PRESETS and key in _SPELLED) or (section, key) == (_RUN, "interfacebandwidth")

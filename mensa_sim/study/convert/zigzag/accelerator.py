@@ -94,7 +94,7 @@ class ZigZagAccelerator:
 
 def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -> dict[str, str]:
     """Files of ours by name; the last memory becomes the system's, which must serve all operands."""
-    core, spatial = file.record(renewed(file.data), ZigZagAccelerator), spatial_of(mapping)
+    core, spatial = file.record(renewed(file), ZigZagAccelerator), spatial_of(mapping)
     array, notes = core.operational_array, file.notes
     if not core.memories:
         raise file.fault(("memories",), "is empty")
@@ -139,6 +139,10 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
 
 def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[tuple[str, dict[str, Any]]]:
     """Axes of ours, each with the one of the array that it is, or is a part of: a dim with lanes of its own is one."""
+    for part, said in (("spatial_mapping", spatial.axes), ("spatial_mapping_hint", spatial.hints)):
+        for axis in said:
+            if axis not in array.dimensions or (said is spatial.hints and spatial.axes.get(axis)):
+                file.notes.leave(("[default]", part, axis))
     axes: list[tuple[str, dict[str, Any]]] = []
     for axis, size in zip(array.dimensions, array.sizes, strict=True):
         given, hinted = spatial.axes.get(axis, ()), spatial.hints.get(axis, ())
@@ -155,7 +159,8 @@ def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[tuple
             continue
         if lanes < size:
             file.notes.choose(f"axis {axis} has the {lanes} lanes that the mapping fills, of {size}")
-        axes += [(axis, {"size": count, "dims": [dim]}) for dim, count in given if count > 1 or len(given) == 1]
+        filled = [each for each in given if each[1] > 1] or given[:1]
+        axes += [(axis, {"size": count, "dims": [dim]}) for dim, count in filled]
     return axes
 
 
