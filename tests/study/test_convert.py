@@ -245,6 +245,62 @@ def test_what_surrounds_an_architecture_of_timeloop_counts_or_is_told(tmp_path: 
     assert not any("leave it open" in line or "clock_hz" in line for line in made.chosen)
 
 
+BUFFER = "depth: 16384, width: 64, datawidth: 8, read_bandwidth: 16, write_bandwidth: 8"
+
+
+@pytest.mark.parametrize(
+    ("stated", "capacity", "read_bits", "chosen"),
+    [
+        ("entries: 1024, word-bits: 16", 2048, 16, {"width is 16 bits"}),  # words, where a depth counts rows
+        ("entries: 1000, width: 64, word_width: 8", 1000, 64, set()),
+        ("depth: 300", 600, 16, {"datawidth is 16 bits", "width is 16 bits"}),
+        ("memory_depth: 300, word_bits: 12, block-size: 4", 1800, 48, {"width is 48 bits"}),
+        ("depth: 300, n_words: 8, read_bandwidth: 3", 4800, 48, {"datawidth is 16 bits", "width is 128 bits"}),
+    ],
+)
+def test_a_buffer_of_timeloop_holds_the_words_that_the_tool_counts(
+    stated: str, capacity: int, read_bits: int, chosen: set[str], tmp_path: Path
+) -> None:
+    made = converted(tmp_path, buffer_yaml=TIMELOOP.replace(BUFFER, stated + ", multiple-buffering: 2"))
+    level = array(tmp_path, "buffer").levels[-1]
+    assert (level.capacity_bytes, level.read_bits, level.double_buffered) == (capacity, read_bits, True)
+    told = {line.removeprefix("global_buffer: ") for line in made.chosen if line.startswith("global_buffer: ")}
+    assert {line.partition(",")[0] for line in told if "default" in line} == chosen
+    assert not any("attributes.w" in line or "attributes.m" in line for line in made.left_out)
+
+
+def test_a_memory_of_timeloop_without_widths_has_the_words_of_the_tool(tmp_path: Path) -> None:
+    made = converted(tmp_path, bare_yaml=TIMELOOP.replace("LPDDR4, width: 64, datawidth: 8", "LPDDR4"))
+    assert load_system(tmp_path / "out" / "bare.yaml").memory_of("bare").bandwidth_bytes_per_s == 1_000_000_000
+    assert "DRAM: datawidth is 16 bits, the tool's default, as none is given" in made.chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (TIMELOOP + "mapspace_constraints: {targets: [{target: PE, type: spatial}]}\n", "mapspace_constraints"),
+        (TIMELOOP_OLDER.replace("target: between", "target: betwixt"), "targets.betwixt.spatial"),
+        (TIMELOOP_OLDER.replace("target: between", "target: weights"), "targets.weights.spatial"),
+        (TIMELOOP_OLDER.replace("class: storage,", "class: storage, ports: 3,"), "subtree[*].ports"),
+        (TIMELOOP_OLDER.replace("- name: chip\n", "- name: chip\n      noc: mesh\n"), "subtree[*].noc"),
+        (TIMELOOP.replace("S=1], split: 7", "S=1, Z=3], split: 7"), "column.constraints.spatial.factors.Z=3"),
+        (TIMELOOP.replace("N=1, P=1, Q=1, R=1]", "N=1, P=5, Q=1, R=1]"), "PE.constraints.spatial.factors.P=5"),
+    ],
+)
+def test_what_no_node_of_timeloop_takes_is_told(text: str, told: str, tmp_path: Path) -> None:
+    assert any(line.endswith(told) for line in converted(tmp_path, odd_yaml=text).left_out)
+
+
+def test_constraints_of_one_target_of_timeloop_count_together(tmp_path: Path) -> None:
+    apart = TIMELOOP_OLDER.replace(
+        "type: bypass, keep: [Inputs, Outputs], bypass: [Weights]}",
+        "type: bypass, keep: [Inputs, Outputs]}\n  - {target: global_buffer, type: bypass, bypass: [Weights]}",
+    )
+    assert apart != TIMELOOP_OLDER
+    converted(tmp_path, apart_yaml=apart)
+    assert array(tmp_path, "apart").levels[-1].serves == ("input", "output")
+
+
 def test_without_a_dram_the_outermost_memory_of_timeloop_is_the_systems(tmp_path: Path) -> None:
     made = converted(tmp_path, two_yaml=TIMELOOP.replace("class: DRAM", "class: SRAM"))
     assert load_system(tmp_path / "out" / "two.yaml").memory_of("two").bandwidth_bytes_per_s == 4_000_000_000
@@ -395,12 +451,55 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
         (
             "t.yaml",
             TIMELOOP.replace("depth: 16384", "depth: {{rows}}"),
-            "convert what the tool made of them, parsed-proc",
+            "if it is Timeloop's, convert what that tool made of them, parsed-proc",
         ),
-        ("t.yaml", "{{add_to_path('.')}}\n" + TIMELOOP, "holds templates; convert what the tool made"),
+        ("t.yaml", "{{add_to_path('.')}}\n" + TIMELOOP, "holds templates; if it is Timeloop's, convert what"),
         ("t.yaml", TIMELOOP.replace("meshX: 14", "meshZ: 14"), "architecture.nodes[3].spatial.meshZ"),
         ("t.yaml", TIMELOOP.replace("keep: [Weights]", "keep: [Wheights]"), "'Wheights' is none of Weights"),
         ("t.yaml", TIMELOOP.replace("name: PE\n", "name: PE\n    <<<: [defaults]\n"), "inherits from elsewhere"),
+        (
+            "t.yaml",
+            re.sub(r"spatial: \{perm.*split: 4\}", "spatial: [M=4]", TIMELOOP),
+            "nodes[4].constraints.spatial: must be a mapping",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("width: 64, datawidth: 8,", "width: 64, memory_width: 32,"),
+            "attributes.memory_width: is width a second time, with another value",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("class: smartbuffer_SRAM", "class: DRAM"),
+            "nodes[2]: global_buffer is a second memory, after DRAM",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("class: storage\n", "class: intmultiplier\n"),
+            "mac is a second component that computes, after weights",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP_OLDER.replace("attributes: {global_cycle_seconds: 2e-9}", "attributes: [1]"),
+            "architecture.system.attributes: must be a mapping",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP_OLDER.replace("{width: 64, word-bits: 8}", "[1]"),
+            "architecture.system.DRAM.attributes: must be a mapping",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP_OLDER.replace("    - {name: DRAM, class: DRAM, attributes: {width: 64, word-bits: 8}}", "      5"),
+            "architecture.system.local: must be a list of mappings",
+        ),
+        ("t.yaml", TIMELOOP_OLDER.replace("PE[0..167]", "PE[7..2]"), "PE[7..2]: ends before it begins"),
+        ("t.yaml", TIMELOOP_OLDER.replace("meshY: 1}", "meshY: 2}"), "meshY: 14 x 2 are not its 14 instances"),
+        ("t.yaml", TIMELOOP_OLDER.replace("meshY: 1}", 'meshY: "inf"}'), "meshY: 'inf' does not divide 14 instances"),
+        (
+            "t.yaml",
+            TIMELOOP_OLDER.replace("type: temporal, permutation: N", "type: bypass, keep: [Outputs]"),
+            "architecture_constraints.inputs.dataspace.keep: is stated twice, in two ways",
+        ),
         ("t.yaml", TIMELOOP.replace("M: 32", "M: 0"), "problem.instance.M: must be a whole number from 1, not 0"),
         ("t.yaml", TIMELOOP.replace("[P, Wstride]", "[P, Wstrid]"), "projection[2]: ['P', 'Wstrid'] is no dim"),
         (
@@ -449,10 +548,18 @@ def damaged(text: str) -> list[str]:
         (".yaml", ZIGZAG_ACCELERATOR),
         (".yaml", ZIGZAG_WORKLOAD),
         (".yaml", TIMELOOP),
+        (".yaml", TIMELOOP_OLDER),
         (".cfg", SCALE_SIM_CONFIGURATION),
         (".csv", SCALE_SIM_CONVOLUTIONS),
     ],
-    ids=["zigzag accelerator", "zigzag workload", "timeloop", "scale-sim configuration", "scale-sim topology"],
+    ids=[
+        "zigzag accelerator",
+        "zigzag workload",
+        "timeloop",
+        "older timeloop",
+        "scale-sim configuration",
+        "scale-sim topology",
+    ],
 )
 def test_a_damaged_file_is_refused_by_its_name_or_makes_files(suffix: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / f"file{suffix}"

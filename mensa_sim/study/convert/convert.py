@@ -40,12 +40,16 @@ class ForeignFormat:
     """The kind of the file that it may come with."""
 
 
-def _mapping_with(*keys: str) -> Callable[[Any], bool]:
-    return lambda data: isinstance(data, dict) and set(keys) <= set(data)
+def _mapping_with(*keys: str, some_of: Sequence[str] = ()) -> Callable[[Any], bool]:
+    """Of all these keys and, where some others are named, of one of those at least."""
+    return lambda data: (
+        isinstance(data, dict) and set(keys) <= set(data) and (not some_of or bool(set(some_of) & set(data)))
+    )
 
 
-def _list_of(*keys: str) -> Callable[[Any], bool]:
-    return lambda data: isinstance(data, list) and bool(data) and all(_mapping_with(*keys)(each) for each in data)
+def _list_of(*keys: str, some_of: Sequence[str] = ()) -> Callable[[Any], bool]:
+    entry = _mapping_with(*keys, some_of=some_of)
+    return lambda data: isinstance(data, list) and bool(data) and all(entry(each) for each in data)
 
 
 _TEMPLATES = ("{{", "{%")
@@ -56,15 +60,13 @@ _MAPPED = ("spatial_mapping", "spatial_mapping_hint", "memory_operand_links")
 FORMATS: Mapping[str, ForeignFormat] = {
     "zigzag_accelerator": ForeignFormat(
         title="an accelerator of ZigZag",
-        recognise=lambda data: any(
-            _mapping_with("memories", key)(data) for key in ("operational_array", "multipliers")
-        ),
+        recognise=_mapping_with("memories", some_of=("operational_array", "multipliers")),
         convert=convert_accelerator,
         companion="zigzag_mapping",
     ),
     "zigzag_mapping": ForeignFormat(
         title="a mapping of ZigZag",
-        recognise=lambda data: _list_of("name")(data) and all(set(_MAPPED) & set(entry) for entry in data),
+        recognise=_list_of("name", some_of=_MAPPED),
         convert=lambda file: {},  # it says nothing without an accelerator
     ),
     "zigzag_workload": ForeignFormat(
@@ -137,7 +139,7 @@ def _plain(path: Path, notes: ConversionNotes) -> Any:
     except FileError as error:
         if not any(mark in read_text(path) for mark in _TEMPLATES):
             raise
-        told = f"holds templates; convert what the tool made of them, {WORKED_OUT}"
+        told = f"holds templates; if it is Timeloop's, convert what that tool made of them, {WORKED_OUT}"
         raise FileError(str(path), [*error.faults, told]) from error
     for text in repeated:
         notes.choose(text)

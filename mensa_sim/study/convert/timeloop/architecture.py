@@ -26,8 +26,8 @@ DATASPACES: Mapping[str, Operand] = {"weights": "weight", "inputs": "input", "ou
 VARIABLES = ("variables", "globals")
 REGISTERS = ("regfile", "_rf", "register", "reg_")
 """What classes of register files have in their names."""
-MEMORY_WORD_BITS = 64
-"""A row of a memory that states no width."""
+WORD_BITS = 16
+"""A word where none is stated (`kDefaultWordBits` of the tool's `buffer.hpp`)."""
 WORKED_OUT = "parsed-processed-input.yaml"
 """The file beside the tool's results in which templates and expressions are worked out."""
 ROOM = 2**53
@@ -49,8 +49,10 @@ class ArchitectureParts:
 def convert_architecture(file: ForeignFile) -> dict[str, str]:
     """Files of ours by name."""
     parts = ArchitectureParts()
+    tree = file.data["architecture"]
+    beside = CONSTRAINTS if isinstance(tree, dict) and "subtree" in tree else ()
     for key in file.data:
-        if key not in ("architecture", "problem", *VARIABLES, *CONSTRAINTS):
+        if key not in ("architecture", "problem", *VARIABLES, *beside):
             file.notes.leave((key,))
     for key in VARIABLES:
         _variables(file, key, parts)
@@ -92,19 +94,23 @@ def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -
     if "global_cycle_seconds" in node.attributes:
         place = (*node.place, "attributes", "global_cycle_seconds")
         parts.clock_hz = _clock_hz(file, node.attributes["global_cycle_seconds"], place)
-    for mesh, size in node.spatial.items():
-        if size > 1:
-            parts.axes += axes_of(file, node, mesh, size, len(parts.axes))
+    parts.axes += axes_of(file, node, len(parts.axes))
     if not node.component or node is parts.memory:
         return
     if "dram" in node.kind:
-        parts.memory = node
+        parts.memory = _sole(file, node, parts.memory, "memory")
     elif node.computes:
-        parts.array = node
+        parts.array = _sole(file, node, parts.array, "component that computes")
     elif node.dummy:
         file.notes.leave((f"{node.name} ({node.kind})",))
     else:
         parts.levels.append(_level(file, node, list(range(len(parts.axes)))))
+
+
+def _sole(file: ForeignFile, node: ArchitectureNode, before: ArchitectureNode | None, what: str) -> ArchitectureNode:
+    if before is not None:
+        raise file.fault(node.place, f"{node.name} is a second {what}, after {before.name}; an accelerator has one")
+    return node
 
 
 def _clock_hz(file: ForeignFile, seconds: Any, place: Location) -> int:
@@ -125,15 +131,16 @@ def _variables(file: ForeignFile, key: str, parts: ArchitectureParts) -> None:
 
 
 def _level(file: ForeignFile, node: ArchitectureNode, per: list[int]) -> dict[str, Any]:
-    word_bits, width = _bits(file, node, "datawidth", BITS_PER_BYTE), _bits(file, node, "width", BITS_PER_BYTE)
-    depth = _bits(file, node, "depth", None)
+    word_bits, width = _widths(file, node)
+    in_words = "entries" in node.attributes
+    bits = _bits(file, node, "entries") * word_bits if in_words else _bits(file, node, "depth") * width
     reads = _bandwidth(file, node, "read_bandwidth", word_bits, width)
     writes = _bandwidth(file, node, "write_bandwidth", word_bits, width)
     double = node.attributes.get("multiple_buffering", 1) not in (1, 1.0)
     return {
         "name": node.name,
         "serves": _served(file, node),
-        "capacity_bytes": max(depth * width // BITS_PER_BYTE, 1),
+        "capacity_bytes": max(bits // BITS_PER_BYTE, 1),
         **({"per": per} if per else {}),
         "read_bits": reads,
         "write_bits": writes,
@@ -158,7 +165,6 @@ def _inner_first(levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _served(file: ForeignFile, node: ArchitectureNode) -> list[Operand]:
     """What it keeps: what the constraint says, else all that it does not bypass."""
     constraint = node.constraints.get("dataspace", {})
-    constraint = constraint if isinstance(constraint, dict) else {}
     place: Location = (*node.place, "constraints", "dataspace")
     kept = _operands(file, constraint.get("keep_only", constraint.get("keep")), place)
     passed = _operands(file, constraint.get("bypass"), place)
@@ -176,9 +182,23 @@ def _operands(file: ForeignFile, names: Any, place: Location) -> set[Operand]:
     return {DATASPACES[str(name).lower()] for name in given}
 
 
-def _bits(file: ForeignFile, node: ArchitectureNode, name: str, default: int | None) -> int:
+def _widths(file: ForeignFile, node: ArchitectureNode) -> tuple[int, int]:
+    """Bits of a word and of a row: a row is a block of words where the file states none, as the tool has it."""
+    word_bits = _chosen(file, node, "datawidth", WORD_BITS)
+    block = _bits(file, node, "block_size") if "block_size" in node.attributes else 1
+    return word_bits, _chosen(file, node, "width", word_bits * block)
+
+
+def _chosen(file: ForeignFile, node: ArchitectureNode, name: str, default: int) -> int:
+    if name in node.attributes:
+        return _bits(file, node, name)
+    file.notes.choose(f"{node.name}: {name} is {default} bits, the tool's default, as none is given")
+    return default
+
+
+def _bits(file: ForeignFile, node: ArchitectureNode, name: str) -> int:
     """A whole number of an attribute; expressions are the tool's to work out."""
-    value = node.attributes.get(name, default)
+    value = node.attributes.get(name)
     number = text_number(value)
     if number is None or not 1 <= number <= ROOM or number != int(number):
         what = "is required" if value is None else f"{str(value)[:60]!r} is not a whole number from 1"
@@ -193,15 +213,14 @@ def _bandwidth(file: ForeignFile, node: ArchitectureNode, name: str, word_bits: 
     if name not in node.attributes:
         file.notes.choose(f"{node.name}: {name} is a row of {width} bits, as none is given")
         return width
-    return _bits(file, node, name, None) * word_bits
+    return _bits(file, node, name) * word_bits
 
 
 def _memory(file: ForeignFile, node: ArchitectureNode, clock_hz: int) -> dict[str, Any]:
     """The memory, with the bandwidth that it states, else a row in a cycle."""
-    word_bits = _bits(file, node, "datawidth", BITS_PER_BYTE)
-    width = _bits(file, node, "width", MEMORY_WORD_BITS)
+    word_bits, width = _widths(file, node)
     stated = next((name for name in ("shared_bandwidth", "read_bandwidth") if name in node.attributes), None)
-    bits = _bits(file, node, stated, None) * word_bits if stated else width
+    bits = _bits(file, node, stated) * word_bits if stated else width
     if not stated:
         file.notes.choose(f"{node.name}: {width} bits in a cycle, a row, as no bandwidth is given")
     return {
@@ -219,5 +238,5 @@ def _arithmetic(file: ForeignFile, node: ArchitectureNode) -> dict[str, Any]:
     for ours, theirs in names.items():
         stated = next((name for name in theirs if name in node.attributes), None)
         if stated is not None:
-            found[ours] = _bits(file, node, stated, None)
+            found[ours] = _bits(file, node, stated)
     return found

@@ -18,15 +18,41 @@ _INDEXING: Mapping[str, str] = {"weights": "MKCRSG", "inputs": "NCPQRSG", "outpu
 _FACTOR = re.compile(r"\s*(\w+)\s*=\s*(\d{1,9})\s*")
 
 
-def axes_of(file: ForeignFile, node: ArchitectureNode, mesh: str, size: int, index: int) -> list[dict[str, Any]]:
-    """Axes for the instances along a mesh, the first of them of an index: one for each dim of a fixed factor.
-
-    A mesh unrolls the letters of its side of `split` (the first so many of the permutation go along meshX) that no
-    factor fixes at 1; without a permutation, those that have a factor or are to be maximised.
-    """
+def axes_of(file: ForeignFile, node: ArchitectureNode, index: int) -> list[dict[str, Any]]:
+    """Axes for the instances of a node, the first of them of an index; factors that none of them follows are told."""
     constraint = node.constraints.get("spatial", {})
-    constraint = constraint if isinstance(constraint, dict) else {}
     factors = _factors(file, node, constraint.get("factors"))
+    axes: list[dict[str, Any]] = []
+    followed: set[str] = set()
+    for mesh, size in node.spatial.items():
+        if size == 1:
+            continue
+        order = _order(constraint, factors, mesh)
+        fixed = [factors.get(letter, 0) for letter in order]
+        if order and all(fixed) and prod(fixed) <= size:
+            if prod(fixed) < size:
+                file.notes.choose(f"{node.name}, {mesh}: the {prod(fixed)} lanes that its factors fill, of {size}")
+            axes += [{"size": lanes, "dims": [LETTERS[each]]} for each, lanes in zip(order, fixed, strict=True)]
+            followed |= set(order)
+        else:
+            followed |= {letter for letter in order if not factors.get(letter)}
+            dims = list(dict.fromkeys(LETTERS[letter] for letter in order))
+            if not dims:
+                dims = dims_of(index + len(axes))
+                file.notes.choose(f"{node.name}, {mesh}: unrolls {dims[0]}, as its constraints leave it open")
+            axes.append({"size": size, "dims": dims})
+    for letter, factor in factors.items():
+        if factor != 1 and letter not in followed:
+            file.notes.leave((f"{node.name}.constraints.spatial.factors", f"{letter}={factor}"))
+    return axes
+
+
+def _order(constraint: Mapping[str, Any], factors: Mapping[str, int], mesh: str) -> list[str]:
+    """The letters that a mesh unrolls.
+
+    They are those of its side of `split` (the first so many of the permutation go along meshX) that no factor fixes
+    at 1; without a permutation, those that have a factor or are to be maximised.
+    """
     letters = _letters(constraint.get("permutation"))
     if not letters:
         letters = list(dict.fromkeys([*factors, *_letters(constraint.get("maximize_dims"))]))
@@ -34,20 +60,7 @@ def axes_of(file: ForeignFile, node: ArchitectureNode, mesh: str, size: int, ind
     if isinstance(split, int):
         letters = letters[:split] if mesh == "meshX" else letters[split:]
     idle = _excluded(constraint.get("no_iteration_over_dataspaces"))
-    order = [each for each in letters if factors.get(each) != 1 and each in LETTERS and each not in idle]
-    dims = list(dict.fromkeys(LETTERS[letter] for letter in order))
-    if not dims:
-        file.notes.choose(f"{node.name}, {mesh}: unrolls {dims_of(index)[0]}, as its constraints leave it open")
-        return [{"size": size, "dims": dims_of(index)}]
-    fixed = [factors.get(letter, 0) for letter in order]
-    if all(fixed) and prod(fixed) <= size:
-        if prod(fixed) < size:
-            file.notes.choose(f"{node.name}, {mesh}: the {prod(fixed)} lanes that its factors fill, of {size}")
-        return [{"size": lanes, "dims": [LETTERS[each]]} for each, lanes in zip(order, fixed, strict=True)]
-    for letter in order:
-        if factors.get(letter):
-            file.notes.leave((f"{node.name}.constraints.spatial.factors", f"{letter}={factors[letter]}"))
-    return [{"size": size, "dims": dims}]
+    return [each for each in letters if factors.get(each) != 1 and each in LETTERS and each not in idle]
 
 
 def _factors(file: ForeignFile, node: ArchitectureNode, given: Any) -> dict[str, int]:

@@ -17,9 +17,18 @@ COMPUTE = ("mac", "compute", "multiplier")
 DUMMIES = ("dummy", "toll")
 READ = ("name", "class", "subclass", "attributes", "constraints", "spatial", "nodes", "enabled", TAG)
 ATTRIBUTES = (
-    *("depth", "width", "datawidth", "read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering"),
+    *("entries", "depth", "width", "datawidth", "block_size"),
+    *("read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering"),
     *("multiplier_width", "adder_width", "global_cycle_seconds"),
 )
+_RENAMED = {
+    **dict.fromkeys(("memory_depth", "data_storage_depth"), "depth"),
+    **dict.fromkeys(("memory_width", "data_storage_width"), "width"),
+    **dict.fromkeys(("word_bits", "word-bits", "word_width"), "datawidth"),
+    **dict.fromkeys(("block-size", "n_words"), "block_size"),
+    "multiple-buffering": "multiple_buffering",
+}
+"""Further names that the tool reads an attribute by."""
 _SPATIAL = ("factors", "permutation", "split", "no_iteration_over_dataspaces", "maximize_dims")
 _DATASPACE = ("keep", "keep_only", "bypass")
 MAX_LANES = 2**20
@@ -101,12 +110,11 @@ def _node(
     for key in data:
         if key not in READ:
             file.notes.leave(("architecture.nodes[*]", key))
-    for key in parts["attributes"]:
-        if key not in ATTRIBUTES:
-            file.notes.leave(("architecture.nodes[*].attributes", key))
     for key, said in parts["constraints"].items():
         known = {"dataspace": _DATASPACE, "spatial": _SPATIAL}.get(key, ())
-        for name in said if known and isinstance(said, dict) else ():
+        if known and not isinstance(said, dict):
+            raise file.fault((*place, "constraints", key), "must be a mapping")
+        for name in said if known else ():
             if name not in known:
                 file.notes.leave(("architecture.nodes[*].constraints", key, name))
         if not known:
@@ -119,10 +127,22 @@ def _node(
         name=name,
         component=component,
         kind=f"{data.get('class', '')} {data.get('subclass', '')}".lower(),
-        attributes={**inherited, **parts["attributes"]},
+        attributes={**inherited, **_attributes(file, parts["attributes"], (*place, "attributes"))},
         constraints=parts["constraints"],
         spatial={mesh: _lanes(file, value, (*place, "spatial", mesh)) for mesh, value in parts["spatial"].items()},
     )
+
+
+def _attributes(file: ForeignFile, given: Mapping[str, Any], place: Location) -> dict[str, Any]:
+    """Each by the one name that we read it by."""
+    found: dict[str, Any] = {}
+    for key, value in given.items():
+        name = _RENAMED.get(key, key)
+        if name not in ATTRIBUTES:
+            file.notes.leave(("architecture.nodes[*].attributes", key))
+        if found.setdefault(name, value) != value:
+            raise file.fault((*place, key), f"is {name} a second time, with another value")
+    return found
 
 
 def _lanes(file: ForeignFile, value: Any, place: Location) -> int:

@@ -9,11 +9,9 @@ from mensa_sim.io.yaml_text import TAG
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
 
 CONSTRAINTS = ("architecture_constraints", "mapspace_constraints")
-_RENAMED = {
-    **dict.fromkeys(("memory_depth", "data_storage_depth", "entries"), "depth"),
-    **dict.fromkeys(("memory_width", "data_storage_width"), "width"),
-    **dict.fromkeys(("word_bits", "word-bits"), "datawidth"),
-}
+_NODE, _COMPONENT = ("name", "attributes", "local", "subtree"), ("name", "attributes", "class", "subclass", "enabled")
+"""Keys of a node of a tree and of a component that are read."""
+_MESHES = ("meshX", "meshY")
 _COUNTED = re.compile(r"(.*)\[(\d{1,9})\.\.(\d{1,9})\]")
 _DASHED = {"data-spaces": "data_spaces", "read-write": "read_write"}
 
@@ -73,27 +71,34 @@ def nodes_of_subtree(file: ForeignFile) -> Iterator[tuple[Location, dict[str, An
     There each component says how many there are of it; a fan-out stands here where the count grows.
     """
     targets = _targets(file)
+    used: set[tuple[str, str]] = set()
     outer, outer_mesh = "", (1, 1)
     for place, data, instances in _components(file, file.data["architecture"]["subtree"], ("architecture",), 1):
-        attributes = data.get("attributes")
-        attributes = {_RENAMED.get(key, key): each for key, each in (attributes or {}).items()}
+        attributes = data.get("attributes") or {}
+        if not isinstance(attributes, dict):
+            raise file.fault((*place, "attributes"), "must be a mapping")
         name = _COUNTED.sub(r"\1", str(data.get("name")))
         if TAG in data:  # a container, for what its attributes say of those inside it
             yield place, {TAG: "Container", "name": name, "attributes": attributes}
             continue
-        mesh = _mesh(file, attributes.pop("meshX", None), instances, (*place, "attributes", "meshX"))
-        attributes.pop("meshY", None)
+        mesh = _mesh(file, attributes, instances, (*place, "attributes"))
         spread = [count // before for count, before in zip(mesh, outer_mesh, strict=True)]
         if any(count % before for count, before in zip(mesh, outer_mesh, strict=True)):
             raise file.fault(place, f"{instances} instances, {mesh[0]} of them along meshX, do not follow from {outer}")
         if max(spread) > 1:
             constraints = {key: each for key, each in targets.get(outer, {}).items() if key == "spatial"}
+            used.add((outer, "spatial"))
             fan_out = {"meshX": spread[0], "meshY": spread[1]}
             yield place, {TAG: "Container", "name": outer or name, "spatial": fan_out, "constraints": constraints}
         kept = {key: each for key, each in targets.get(name, {}).items() if key != "spatial"}
-        component: dict[str, Any] = {key: data[key] for key in ("class", "subclass", "enabled") if key in data}
-        yield place, component | {TAG: "Component", "name": name, "attributes": attributes, "constraints": kept}
+        used |= {(name, key) for key in kept}
+        bare = {key: each for key, each in attributes.items() if key not in _MESHES}
+        yield place, data | {TAG: "Component", "name": name, "attributes": bare, "constraints": kept}
         outer, outer_mesh = name, mesh
+    for target, kinds in targets.items():
+        for kind in kinds:
+            if (target, kind) not in used:
+                file.notes.leave(("targets", target, kind))
 
 
 def _components(
@@ -106,28 +111,50 @@ def _components(
         if not isinstance(node, dict):
             raise file.fault((*place, "subtree"), "must hold mappings")
         here = (*place, str(node.get("name")))
-        count = instances * _count(node)
-        yield here, {TAG: "Container", **{key: node[key] for key in ("name", "attributes") if key in node}}, count
-        for component in node.get("local") or []:
-            if not isinstance(component, dict):
-                raise file.fault((*here, "local"), "must hold mappings")
-            yield (*here, str(component.get("name"))), component, count * _count(component)
+        count = instances * _count(file, node, here)
+        yield here, {TAG: "Container", **_known(file, node, _NODE)}, count
+        local = node.get("local") or []
+        if not isinstance(local, list) or not all(isinstance(component, dict) for component in local):
+            raise file.fault((*here, "local"), "must be a list of mappings")
+        for component in local:
+            inside = (*here, str(component.get("name")))
+            yield inside, _known(file, component, _COMPONENT), count * _count(file, component, inside)
         if "subtree" in node:
             yield from _components(file, node["subtree"], here, count)
 
 
-def _count(node: dict[str, Any]) -> int:
+def _known(file: ForeignFile, data: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+    """What is read of a node or a component; the rest is told."""
+    for key in data:
+        if key not in (*keys, TAG):
+            file.notes.leave(("architecture.subtree[*]", key))
+    return {key: data[key] for key in keys if key in data}
+
+
+def _count(file: ForeignFile, node: dict[str, Any], place: Location) -> int:
     """2 of `PE[0..1]`."""
     found = _COUNTED.fullmatch(str(node.get("name")))
-    return max(int(found.group(3)) - int(found.group(2)) + 1, 1) if found else 1
+    count = int(found.group(3)) - int(found.group(2)) + 1 if found else 1
+    if count < 1:
+        raise file.fault(place, "ends before it begins")
+    return count
 
 
-def _mesh(file: ForeignFile, value: Any, instances: int, place: Location) -> tuple[int, int]:
+def _mesh(file: ForeignFile, attributes: dict[str, Any], instances: int, place: Location) -> tuple[int, int]:
     """Instances along both meshes; all along the first where none is said."""
-    number = float(instances) if value is None else text_number(value)
-    if number is None or number != int(number) or not 1 <= number <= instances or instances % int(number):
-        raise file.fault(place, f"{str(value)[:40]!r} does not divide {instances} instances")
-    return int(number), instances // int(number)
+    stated: dict[str, int] = {}
+    for name in _MESHES:
+        value = attributes.get(name)
+        number = float(instances) if value is None else text_number(value)
+        if number is None or not 1 <= number <= instances or number != int(number) or instances % int(number):
+            raise file.fault((*place, name), f"{str(value)[:40]!r} does not divide {instances} instances")
+        if value is not None:
+            stated[name] = int(number)
+    across = stated.get("meshX", instances // stated.get("meshY", 1))
+    down = stated.get("meshY", instances // across)
+    if across * down != instances:
+        raise file.fault((*place, "meshY"), f"{across} x {down} are not its {instances} instances")
+    return across, down
 
 
 def _targets(file: ForeignFile) -> dict[str, dict[str, Any]]:
@@ -140,6 +167,9 @@ def _targets(file: ForeignFile) -> dict[str, dict[str, Any]]:
             raise file.fault((key,), "must be a list of targets")
         for entry in entries:
             kind = {"bypass": "dataspace", "datatype": "dataspace"}.get(str(entry.get("type")), str(entry.get("type")))
-            said = {name: value for name, value in entry.items() if name not in ("target", "type")}
-            found.setdefault(str(entry.get("target")), {})[kind] = said
+            target = str(entry.get("target"))
+            said = found.setdefault(target, {}).setdefault(kind, {})
+            for name, value in entry.items():
+                if name not in ("target", "type") and said.setdefault(name, value) != value:
+                    raise file.fault((key, target, kind, name), "is stated twice, in two ways")
     return found
