@@ -43,6 +43,14 @@ class Objective:
         found: Amount = reduce(mul, (*repeat(energy, self.energy_power), *repeat(latency, self.latency_power)))
         return found
 
+    def uncounted(self, energy: Amount, latency: Amount) -> Amount | float:
+        """The one of both that it does not count, which decides between equal values; 0 if it counts both.
+
+        >>> Objective(title="latency", latency_power=1).uncounted(3.0, 10.0)
+        3.0
+        """
+        return 0.0 if self.mixed else latency if self.energy_power else energy
+
     def rates(self, before: tuple[float, float], after: tuple[float, float]) -> tuple[float, float]:
         """What each unit of energy and of latency adds from one point (energy, latency) to another.
 

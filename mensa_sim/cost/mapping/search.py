@@ -1,8 +1,9 @@
 """The best mappings of loop nests: all candidates of several nests decided at once, for every residency asked for.
 
 Of each entry a bound is priced first, which none of its orders of loops is below. The entries whose bound is least are
-priced in every order; then those whose bound is not above what these reach. The others hold no winner. Behind several
-SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that may hold a winner.
+priced in every order; then those whose bound is not above what these reach. The others hold no winner, nor do those
+whose bound is only equal and that take more of what the objective does not count. Behind several SRAMs it is so with
+chains of inner tiles first, and then with the last tiles around those that may hold a winner.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,8 +17,8 @@ from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
 from mensa_sim.cost.mapping.arrays.figures import Figures
-from mensa_sim.cost.mapping.arrays.fronts import Fronts, least, near
-from mensa_sim.cost.mapping.arrays.grid import Entries
+from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.ranks import best_of_nests, least, near
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
 from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, mappings_of, winners_at
 from mensa_sim.cost.mapping.candidates import ROTATIONS, inner_orders, stage_count
@@ -126,52 +127,51 @@ class Search:
         if self.whole is not None:
             return self.whole
 
-        anything = np.full((len(residencies), len(self.tasks)), np.inf)
+        anything = np.full((2, len(residencies), len(self.tasks)), np.inf)
 
         def fronts(some: Chains, known: Floats | None = None) -> Iterator[Fronts]:
             """Those of chains in pieces, whose floors may be known."""
             for piece in _pieces(some.task):
-                floors = None if known is None else known[:, piece]
+                floors = None if known is None else known[..., piece]
                 yield Fronts(self._pool, picked(some, piece), self.groups, self.outer, residencies, floors)
+
+        def best(figures: Floats, task: Indices) -> Floats:
+            return best_of_nests(figures, task, len(self.tasks))
 
         def floored(inner: Chains) -> tuple[Chains, Floats]:
             """The chains around inner ones, and what none of their candidates is below."""
             around = grown(self._pool, inner)
-            return around, np.concatenate([anything[:, :0], *(each.floors for each in fronts(around))], axis=1)
+            return around, np.concatenate([anything[..., :0], *(each.floors for each in fronts(around))], axis=-1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
-            """What the chains of least floor reach: [residency, task]."""
+            """What the chains of least floor reach: [figure, residency, task]."""
             few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             while len(few.tiles) <= self._inner_stages and len(few.task):
                 few, floors = floored(few)
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
-            return self._least_of(few.task, self._space(few).reached(residencies)) if len(few.task) else anything
+            return best(self._space(few).reached(residencies), few.task) if len(few.task) else anything
 
         some, floors = floored(first_chains(self._pool))
         reached = followed(some, floors, _FIRST)
         hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
-        known: Floats | None = floors[:, hopeful]
+        known: Floats | None = floors[..., hopeful]
         some = picked(some, hopeful)
         while len(some.task):
             some, floors = _hopeful(fronts(some, known), reached)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
-                reached = np.minimum(reached, followed(picked(some, many), floors[:, many], 4 * _FIRST))
+                further = followed(picked(some, many), floors[..., many], 4 * _FIRST)
+                both = np.concatenate([reached, further], axis=-1)
+                reached = best(both, np.tile(np.arange(len(self.tasks)), 2))
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
             if len(some.tiles) > self._inner_stages:
                 break
             some, known = grown(self._pool, some), None
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
-            found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=1)
-            best = near(found, some.task, self._least_of(some.task, found))
-            some = picked(some, np.flatnonzero(best.any(axis=0)))
+            found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=-1)
+            some = picked(some, np.flatnonzero(near(found, some.task, best(found, some.task)).any(axis=0)))
         return self._space(some if len(some.task) else self._least())
-
-    def _least_of(self, task: Indices, objectives: Floats) -> Floats:
-        """[residency, task] The least of what chains reach: [residency, chain]."""
-        own = Entries(self.tasks, task)
-        return np.stack([own.least(each) for each in objectives])
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         """For each residency the best candidate of each nest; none where no candidate fits.
@@ -257,11 +257,11 @@ def _pieces(task: Indices) -> Iterator[Indices]:
 def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
     """Of chains in pieces, those that may hold a winner, and what none of their candidates is below."""
     kept = [
-        (picked(each.chains, which), each.floors[:, which])
+        (picked(each.chains, which), each.floors[..., which])
         for each in some
         for which in [each.unbeaten(np.flatnonzero(near(each.floors, each.chains.task, reached).any(axis=0)))]
     ]
-    return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=1)
+    return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=-1)
 
 
 def _as_index(values: Bools) -> Indices:

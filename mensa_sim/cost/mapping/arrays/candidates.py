@@ -10,6 +10,7 @@ from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
 from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
+from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests, near
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.arrays.visits import inside_index
@@ -17,9 +18,6 @@ from mensa_sim.cost.mapping.candidates import GroupOrder
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import OPERANDS, Operand
-
-TIES = 1 + 1e-12
-"""Figures that differ by no more than what their sums are rounded by are equal. A choice."""
 
 
 def array_work(grid: Grid) -> Array:
@@ -78,30 +76,15 @@ class Candidates:
 
     def worthy(self, residencies: Sequence[BufferCase]) -> Indices:
         """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
-        bounds = np.stack([self.bounds.priced(case).objective[0, 0] for case in residencies])  # [residency, entry]
-        of_task = self.grid.task_of_entry
-        first = (bounds <= np.stack([self.grid.least(each)[of_task] for each in bounds])) & (bounds < np.inf)
-        reached = self._reached(np.flatnonzero(first.any(axis=0)), residencies)
-        near = (bounds <= reached[:, of_task] * TIES) & (bounds < np.inf)
-        return np.flatnonzero(near.any(axis=0))
-
-    def _reached(self, entries: Indices, residencies: Sequence[BufferCase]) -> Floats:
-        """[residency, task] The least objective of some entries."""
-        own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
-        return np.stack([own.least(each) for each in self._objectives(entries, residencies)])
-
-    def _objectives(self, entries: Indices, residencies: Sequence[BufferCase]) -> list[Floats]:
-        """[residency][entry] The least objective of each of some entries."""
-        figures = self.figures(entries)
-        return [figures.priced(case).objective.min(axis=(0, 1)) for case in residencies]
+        bounds, task, tasks = self.bounds.best(residencies), self.grid.task_of_entry, len(self.grid.tasks)
+        first = np.flatnonzero(near(bounds, task, best_of_nests(bounds, task, tasks)).any(axis=0))
+        reached = best_of_nests(self.figures(first).best(residencies), task[first], tasks)
+        return np.flatnonzero(near(bounds, task, reached).any(axis=0))
 
     def reached(self, residencies: Sequence[BufferCase]) -> Floats:
-        """[residency, chain] The least objective of all candidates of a chain; infinite if none may be its nest's."""
-        entries = self.worthy(residencies)
-        found = np.full((len(residencies), len(self.grid.chains.task)), np.inf)
-        for row, each in zip(found, self._objectives(entries, residencies), strict=True):
-            np.minimum.at(row, self.grid.part_of(entries), each)
-        return found
+        """[figure, residency, chain] The best of all candidates of a chain; infinite if none may be its nest's."""
+        entries, chains = self.worthy(residencies), len(self.grid.chains.task)
+        return best_of_nests(self.figures(entries).best(residencies), self.grid.part_of(entries), chains)
 
 
 def first_best(ranked: Sequence[Floats], owner: Indices, owners: int) -> Indices:

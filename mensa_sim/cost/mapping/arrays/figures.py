@@ -8,6 +8,7 @@ import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.mapping.arrays.grid import Entries
+from mensa_sim.cost.mapping.arrays.ranks import best_order
 from mensa_sim.cost.mapping.arrays.rows import OperandRows, total
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order, Sides
 from mensa_sim.cost.mapping.task import Target
@@ -98,14 +99,22 @@ class Figures:
             holds=holds,
         )
 
+    def best(self, residencies: Sequence[BufferCase]) -> Floats:
+        """[figure, residency, entry] What the best order of each entry reaches."""
+        return np.stack([self._best(*self.demand(case)[:2]) for case in residencies], axis=1)
+
+    def _best(self, demand: Demand, fits: Bools) -> Floats:
+        latency_s, energy_pj, value = demand.reached(self._target)
+        uncounted = objective_named(self._target.objective).uncounted(energy_pj, latency_s)
+        return best_order(np.where(fits, value, np.inf), uncounted)
+
     def floors(self, case: BufferCase, whole_bits: Floats, first_bits: Floats) -> Floats:
-        """[entry] What no candidate's objective is below, where nothing is known of the last tiles but that the first
+        """[figure, entry] What no candidate is below, where nothing is known of the last tiles but that the first
         ones of some operands are at least `first_bits`, and if there are n of them an nth of the `whole_bits`; infinite
         where none fits."""
         demand, fits, _ = self.demand(case)
         demand = self._in_best_tiles(demand, self.entries.each(case.repeats.steps), whole_bits, first_bits)
-        found: Floats = np.where(fits, demand.reached(self._target)[2], np.inf).min(axis=(0, 1))
-        return found
+        return self._best(demand, fits)
 
     def _in_best_tiles(self, demand: Demand, steps: Any, whole_bits: Floats, first_bits: Floats) -> Demand:
         """The same in a number of last tiles, not necessarily a whole one, that no other is better than.

@@ -10,9 +10,9 @@ from functools import partial
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, picked
+from mensa_sim.arrays import Floats, picked
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.arrays.candidates import TIES, array_work
+from mensa_sim.cost.mapping.arrays.candidates import array_work
 from mensa_sim.cost.mapping.arrays.figures import Figures
 from mensa_sim.cost.mapping.arrays.grid import Grid
 from mensa_sim.cost.mapping.arrays.rivals import Rivals
@@ -48,9 +48,9 @@ class Fronts:
         self._array = array_work(grid)
         if floors is None:
             figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
-            floors = np.stack([figures.floors(case, *self._firsts(grid, case)) for case in residencies])
+            floors = np.stack([figures.floors(case, *self._firsts(grid, case)) for case in residencies], axis=1)
         self.floors = floors
-        """[residency, chain] Infinite where no candidate fits."""
+        """[figure, residency, chain] Infinite where no candidate fits."""
 
     def _firsts(self, grid: Grid, case: BufferCase) -> tuple[Floats, Floats]:
         """[inner, inside, chain] Bits of the operands whose first tiles are no smaller than others, over all fetches,
@@ -83,19 +83,3 @@ def _whole_bits(tasks: Sequence[NestTask], operand: Operand) -> Floats:
         for task in tasks
     ]
     return np.array(each, dtype=np.float64)
-
-
-def near(floors: Floats, task: Indices, reached: Floats) -> Bools:
-    """[residency, chain] Whether a chain's floor is not above what its nest reaches: [residency, task]."""
-    found: Bools = (floors <= reached[:, task] * TIES) & (floors < np.inf)
-    return found
-
-
-def least(floors: Floats, task: Indices, count: int) -> Bools:
-    """[residency, chain] Those of least floor of each nest; where few fit, the first ones too."""
-    begin = np.searchsorted(task, task)
-    found = np.empty(floors.shape, dtype=bool)
-    for row, each in enumerate(floors):
-        order = np.lexsort((each, task))
-        found[row, order] = np.arange(len(task)) - begin < count
-    return found

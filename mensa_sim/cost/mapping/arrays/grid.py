@@ -28,12 +28,6 @@ class Entries:
         self.tasks, self.task_of_entry = tasks, task_of_entry
         """[entry] The nest that it belongs to."""
 
-    def least(self, values: Floats) -> Floats:
-        """[task] The least of a number per entry; infinite for a nest that has none."""
-        found = np.full(len(self.tasks), np.inf)
-        np.minimum.at(found, self.task_of_entry, values)
-        return found
-
     def per_task(self, values: npt.ArrayLike) -> Floats:
         """[entry] A number per nest."""
         found: Floats = np.asarray(values, dtype=np.float64)[self.task_of_entry]
