@@ -279,6 +279,7 @@ def test_a_memory_of_timeloop_without_widths_has_the_words_of_the_tool(tmp_path:
     ("text", "told"),
     [
         (TIMELOOP + "mapspace_constraints: {targets: [{target: PE, type: spatial}]}\n", "mapspace_constraints"),
+        (TIMELOOP_OLDER.replace("  targets:\n", "  mapper: 3\n  targets:\n"), "architecture_constraints.mapper"),
         (TIMELOOP_OLDER.replace("target: between", "target: betwixt"), "targets.betwixt.spatial"),
         (TIMELOOP_OLDER.replace("target: between", "target: weights"), "targets.weights.spatial"),
         (TIMELOOP_OLDER.replace("class: storage,", "class: storage, ports: 3,"), "subtree[*].ports"),
@@ -491,6 +492,11 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
             "t.yaml",
             TIMELOOP_OLDER.replace("    - {name: DRAM, class: DRAM, attributes: {width: 64, word-bits: 8}}", "      5"),
             "architecture.system.local: must be a list of mappings",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("width: 64, datawidth: 8, read", "width: 24, read"),
+            "nodes[2].attributes.width: 24 bits are no whole number of blocks of 1 x 16 bits",
         ),
         ("t.yaml", TIMELOOP_OLDER.replace("PE[0..167]", "PE[7..2]"), "PE[7..2]: ends before it begins"),
         ("t.yaml", TIMELOOP_OLDER.replace("meshY: 1}", "meshY: 2}"), "meshY: 14 x 2 are not its 14 instances"),

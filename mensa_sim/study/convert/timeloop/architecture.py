@@ -186,7 +186,11 @@ def _widths(file: ForeignFile, node: ArchitectureNode) -> tuple[int, int]:
     """Bits of a word and of a row: a row is a block of words where the file states none, as the tool has it."""
     word_bits = _chosen(file, node, "datawidth", WORD_BITS)
     block = _bits(file, node, "block_size") if "block_size" in node.attributes else 1
-    return word_bits, _chosen(file, node, "width", word_bits * block)
+    width = _chosen(file, node, "width", word_bits * block)
+    if width % (word_bits * block):
+        place = (*node.place, "attributes", "width")
+        raise file.fault(place, f"{width} bits are no whole number of blocks of {block} x {word_bits} bits")
+    return word_bits, width
 
 
 def _chosen(file: ForeignFile, node: ArchitectureNode, name: str, default: int) -> int:

@@ -165,6 +165,9 @@ def _targets(file: ForeignFile) -> dict[str, dict[str, Any]]:
         entries = given.get("targets", []) if isinstance(given, dict) else given
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise file.fault((key,), "must be a list of targets")
+        for other in given if isinstance(given, dict) else ():
+            if other not in ("targets", "version"):
+                file.notes.leave((key, other))
         for entry in entries:
             kind = {"bypass": "dataspace", "datatype": "dataspace"}.get(str(entry.get("type")), str(entry.get("type")))
             target = str(entry.get("target"))
