@@ -3,11 +3,14 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.api.asks import asks
 from mensa_sim.api.session import refuse_scenario
 from mensa_sim.api.shown import Shown, with_methods
+from mensa_sim.arguments import checked
 from mensa_sim.cost.prices.memo import shared_memo
+from mensa_sim.errors import UsageError
 from mensa_sim.flow import LAYERS
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.study.explain.explain import ExplainResult, Move
@@ -27,7 +30,7 @@ class Explanation(Shown, ExplainResult):
     """Why a layer runs where it does: `places` with its cost everywhere, the `runner_up`, and what would change it.
 
     >>> import mensa_sim as ms
-    >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear")
+    >>> ms.explain("small_cnn", "head.linear", scheduler="single:pascal")
     <Explanation: head.linear on pascal>
     """
 
@@ -63,9 +66,10 @@ def place(request: PlaceRequest) -> Placement:
     return replace(placement, made=Provenance(**made_of("explain", request, files)))
 
 
-def explain(placement: Placement, layer: str) -> Explanation:
+def explain(workload: object, layer: str, **choices: Any) -> Explanation:
     """Why a layer runs where it does: its cost everywhere, the runner-up, and what it would need to win.
 
+    Of a workload, with the choices that `place` takes, or of what `place` gave, which then serves many layers.
     Under a flow beyond the first, also where its output lives until it is read, and why it left the chip if it did;
     under one with stacks, in which it runs, or in which pieces, or why it runs by itself.
 
@@ -73,6 +77,7 @@ def explain(placement: Placement, layer: str) -> Explanation:
     >>> ms.explain(ms.place("small_cnn", scheduler="single:pascal"), "head.linear").accelerator
     'pascal'
     """
+    placement = _placed(workload, choices)
     goal = placement.goal
     planned = placement if goal.flow == LAYERS else with_data_plan(placement, goal.flow, FULL, goal)
     made = placement.made
@@ -88,6 +93,15 @@ def explain(placement: Placement, layer: str) -> Explanation:
     )
 
 
-def moves(placement: Placement) -> tuple[Move, ...]:
-    """Every tensor that is read on another accelerator than it was made on."""
+def moves(workload: object, **choices: Any) -> tuple[Move, ...]:
+    """Every tensor that is read on another accelerator than it was made on; of what `explain` takes."""
+    placement = _placed(workload, choices)
     return moves_of(placement.problem, placement.schedule)
+
+
+def _placed(workload: object, choices: dict[str, Any]) -> Placement:
+    if not isinstance(workload, Placement):
+        return checked(place)(workload, **choices)
+    if choices:
+        raise UsageError(f"{', '.join(choices)}: it is placed already; give the choices to `place`")
+    return workload

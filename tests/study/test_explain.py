@@ -1,9 +1,11 @@
 """Explanations of a schedule on a shipped system, each figure checked against the problem itself."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+import mensa_sim as ms
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
@@ -145,3 +147,18 @@ def test_the_widths_that_a_layer_is_priced_at_are_said_layer_by_layer() -> None:
 def test_an_unknown_layer_is_an_error_that_lists_the_layers(problem: Problem, costs: CostTable) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'conv'"):
         explain(problem, costs, schedule(problem, "greedy"), "convv")
+
+
+def test_a_workload_is_explained_as_it_is_placed_with_the_same_choices() -> None:
+    choices: dict[str, Any] = {"system": "mensa_g", "scheduler": "single:pascal"}
+    placed = ms.place("small_cnn", **choices)
+    found = ms.explain("small_cnn", "head.linear", **choices)
+    assert found.files() == ms.explain(placed, "head.linear").files()
+    assert found.accelerator == "pascal"
+    assert ms.moves("small_cnn", **choices) == ms.moves(placed) == ()
+    with pytest.raises(ms.UsageError, match="scheduler: it is placed already; give the choices to `place`"):
+        ms.explain(placed, "head.linear", scheduler="greedy")
+    with pytest.raises(ms.UsageError, match="did you mean 'small_cnn'"):
+        ms.explain("smal_cnn", "head.linear")
+    with pytest.raises(ms.UsageError, match="scheduler: 3 is a whole number"):
+        ms.explain("small_cnn", "head.linear", scheduler=3)
