@@ -8,7 +8,7 @@ import pytest
 
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system, load_technology
-from mensa_sim.report.sensitivity.page import SENSITIVITY, swings_csv
+from mensa_sim.report.sensitivity.page import SENSITIVITY, lead_text, swings_csv
 from mensa_sim.study.reproduce import workers as workers_module
 from mensa_sim.study.reproduce.outcome import Case
 from mensa_sim.study.reproduce.request import SYSTEMS
@@ -128,6 +128,22 @@ def test_the_same_seed_gives_the_same_bytes_on_two_processes(result: Sensitivity
     assert SENSITIVITY.summary(again) == SENSITIVITY.summary(result)
     assert swings_csv(again) == swings_csv(result)
     assert SENSITIVITY.page(again) == SENSITIVITY.page(result)
+
+
+def test_the_page_opens_with_what_is_least_sure_and_with_what_turns_it(result: SensitivityResult) -> None:
+    first = result.headlines[0]
+    nominal = dict.fromkeys(result.headlines, 2.0) | {first: 0.5}
+    sure = dataclasses.replace(next(iter(result.intervals.values())), below_one=0.01)
+    intervals = dict.fromkeys(result.headlines, sure) | {first: dataclasses.replace(sure, below_one=0.7)}
+    swing = dataclasses.replace(result.swings[0], values={**nominal, first: 4.0}, flips={})
+    turned = dataclasses.replace(swing, choice="half", values={**nominal, first: 1.1}, flips={first: "at 3"})
+    told = dataclasses.replace(result, nominal=nominal, intervals=intervals, swings=(turned, swing))
+    count = len(result.headlines)
+    assert f"{count - 1} of {count} headlines stay on their side of 1" in lead_text(told)
+    assert "0.5 as taken, it is on the other side of 1 in 30% of the draws" in lead_text(told)
+    assert f"hangs most on {swing.choice} (4 with {swing.setting})" in lead_text(told)
+    assert lead_text(told).endswith("turn which system is better: half.")
+    assert lead_text(dataclasses.replace(told, swings=(swing,))).endswith("turn which system is better: none.")
 
 
 @pytest.mark.parametrize("bad", [{"runs": 0}, {"prices": 0}])

@@ -81,6 +81,34 @@ def swings_csv(result: SensitivityResult) -> str:
     )
 
 
+def lead_text(result: SensitivityResult) -> str:
+    """The finding: what stays in the joint draws, what is least sure, and which choice alone turns something."""
+    least = max(
+        result.headlines, key=lambda headline: (_turned(result, headline), -_apart(result.nominal[headline], 1))
+    )
+    most = "".join(
+        f", and hangs most on {swing.choice} ({number_text(swing.values[least])} with {swing.setting})"
+        for swing in ranked(result, least)[:1]
+    )
+    turning = list(dict.fromkeys(swing.choice for swing in result.swings if swing.flips))
+    return (
+        f"{_sure_text(result)}. Least sure is {headline_name(least)}: {number_text(result.nominal[least])} as taken, "
+        f"it is on the other side of 1 in {_turned(result, least):.0%} of the draws{most}. "
+        f"Choices that alone turn which system is better: {', '.join(turning) or 'none'}."
+    )
+
+
+def _turned(result: SensitivityResult, headline: Headline) -> float:
+    """The share of the joint draws in which the other system is better than as taken."""
+    below = result.intervals[headline].below_one
+    return below if result.nominal[headline] >= 1 else 1 - below
+
+
+def _sure_text(result: SensitivityResult) -> str:
+    sure = sum(_turned(result, headline) <= 0.05 for headline in result.headlines)
+    return f"{sure} of {len(result.headlines)} headlines stay on their side of 1 in 95 % of the joint draws"
+
+
 def runs_text(result: SensitivityResult) -> str:
     """How much was run, in plain words."""
     searched = ", ".join(f"{change:.1%} ({name})" for name, change in result.searched.items())
@@ -94,7 +122,7 @@ def runs_text(result: SensitivityResult) -> str:
 
 def sensitivity_tables(result: SensitivityResult) -> RenderableType:
     """Everything that the command prints."""
-    return Group(_intervals(result), "", runs_text(result), *_lines(result))
+    return Group(lead_text(result), "", _intervals(result), "", runs_text(result), *_lines(result))
 
 
 def _intervals(result: SensitivityResult) -> Sheet:
@@ -133,8 +161,9 @@ PARITY = upright(1, color=INK, dash="dot")
 def sensitivity_blocks(result: SensitivityResult, figures: dict[str, Drawn]) -> list[str]:
     """The report of a sensitivity study."""
     return [
-        paragraph(runs_text(result)),
+        paragraph(lead_text(result), kind="lead"),
         drawn_block(figures, "intervals"),
+        paragraph(runs_text(result)),
         heading("One choice at a time"),
         drawn_block(figures, *(name for name in figures if name != "intervals")),
         heading("Where the better system changes"),
@@ -172,10 +201,8 @@ def intervals_figure(result: SensitivityResult) -> Figure:
             marker={"color": VERMILION, "symbol": "diamond", "size": 12},
         ),
     ]
-    sure = sum(result.intervals[headline].low > 1 for headline in result.headlines)
-    title = f"{sure} of {len(result.headlines)} headlines stay above 1 in 95 % of the joint draws"
     x = {"title": "ratio, mean over models", "type": "log", "tickvals": [0.2, 0.5, 1, 2, 5, 10, 20]}
-    return figure(title, x, {"title": "headline", "autorange": "reversed"}, traces, shapes=[PARITY])
+    return figure(_sure_text(result), x, {"title": "headline", "autorange": "reversed"}, traces, shapes=[PARITY])
 
 
 def tornado(result: SensitivityResult, headline: Headline) -> Figure:
