@@ -49,6 +49,8 @@ def calibration_figures(found: Calibration) -> dict[str, Drawn]:
             x=[shown(each.operator) for each in found.judged],
             y=percents,
             text=_percents(*percents),
+            textposition="outside",
+            cliponaxis=False,
             customdata=[each.rows for each in found.judged],
             marker={"color": colour, "pattern": pattern(shape)},
             hovertemplate="%{x}: %{text}, %{customdata} rows<extra>" + name + "</extra>",
@@ -58,8 +60,10 @@ def calibration_figures(found: Calibration) -> dict[str, Drawn]:
             (_before(found), ORANGE, "/", [each.error_before_percent for each in found.judged]),
         )
     ]
+    nearer = sum(each.error_percent < each.error_before_percent for each in found.judged)
+    title = f"{nearer} of {len(found.judged)} kinds of kernels come nearer than {_before(found)}"
     y = "mean error of kernels left out (%)"
-    errors = figure(_finding(found), categories("operator"), y, traces, barmode="group")
+    errors = figure(title, categories("operator"), y, traces, barmode="group")
     return {"kernels": Drawn(figure=errors, wide=True)}
 
 
