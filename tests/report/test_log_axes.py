@@ -7,7 +7,9 @@ import pytest
 from mensa_sim.report.page.figure import log_axis, padded
 
 
-@pytest.mark.parametrize(("low", "high", "ticks"), [(0.1, 1.0, "D2"), (0.03, 20.0, "D2"), (700.0, 800.0, "D1")])
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"), [(0.1, 1.0, "D2"), (0.03, 20.0, "D2"), (45.0, 110.0, "D2"), (700.0, 800.0, "D1")]
+)
 def test_every_figure_on_an_axis_of_few_decades_is_whole(low: float, high: float, ticks: str) -> None:
     axis = log_axis("time (ms)", math.log10(low), math.log10(high))
     assert axis["dtick"] == ticks

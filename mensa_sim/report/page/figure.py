@@ -128,13 +128,16 @@ def padded(title: str, traces: Sequence[Trace], letter: str) -> dict[str, Any]:
 
 THOUSANDS = 5
 """The power of ten of an axis whose figures are told with a prefix, 100k: a choice."""
-WIDE, NARROW = 3, 0.8
-"""Decades on an axis beyond which 2 and 5 have no room beside 1, and below which they would be too few: choices."""
+WIDE = 3
+"""Decades on an axis beyond which 2 and 5 have no room beside 1: a choice."""
 
 
 def log_axis(title: str, low: float, high: float) -> dict[str, Any]:
     """A logarithmic axis between two powers of ten, whose figures are whole: 0.1, 0.2, 0.5."""
-    steps = 1 if high - low > WIDE else "D1" if high - low < NARROW else "D2"
+    decades = range(math.floor(low), math.ceil(high) + 1)
+    told = [decade + math.log10(digit) for decade in decades for digit in (1, 2, 5)]
+    enough = sum(low <= tick <= high for tick in told) > 1  # else all digits, of which 6 to 9 need room
+    steps = 1 if high - low > WIDE else "D2" if enough else "D1"
     form = "~s" if low >= 0 and high > THOUSANDS else "~g"
     return {"title": title, "type": "log", "dtick": steps, "tickformat": form, "range": [low, high]}
 
