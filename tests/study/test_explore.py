@@ -19,6 +19,7 @@ from mensa_sim.api.files import check
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_files
+from mensa_sim.report.explore.files import explore_summary
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.explore.front import dominates
@@ -316,6 +317,7 @@ def test_a_flow_that_a_systems_file_states_is_that_of_its_exploration_and_of_ref
         ran = api.run(tmp_path / "block.yaml", system=tmp_path / "own.yaml", flow=told, baseline="edge_tpu")
         file = tmp_path / f"out_{flow}" / "front" / "design-0" / "system.yaml"
         assert design.metrics["energy_pj"] == ran.main.energy_pj
+        assert [each["flow"] for each in explore_summary(found[flow])["front"]] == [told]
         assert reference.metrics["energy_pj"] == ran.baseline.energy_pj
         assert api.run(tmp_path / "block.yaml", system=file).main.energy_pj == ran.main.energy_pj
     assert found["homes"].designs[0].metrics["energy_pj"] < found["layers"].designs[0].metrics["energy_pj"]

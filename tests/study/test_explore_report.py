@@ -126,7 +126,7 @@ def test_the_summary_says_what_was_found_and_from_what(result: ExploreResult) ->
     summary: dict[str, Any] = explore_summary(result)
     assert summary["trials"] == len(result.designs) == 12
     assert {tuple(sorted(entry)) for entry in summary["front"]} == {
-        ("design", "metrics", "objective", "parameters", "scheduler", "system")
+        ("design", "flow", "metrics", "objective", "parameters", "scheduler", "system")
     }
     assert "small_grid.yaml" in summary["inputs"]
     assert "mensa-sim" in summary["versions"]

@@ -51,7 +51,7 @@ def _design(design: DesignResult, result: ExploreResult) -> dict[str, object]:
 def _settings(plain: Design) -> dict[str, object]:
     """How a design is scheduled, as its file says it too."""
     options: dict[str, object] = {"scheduler_options": plain.options} if plain.options else {}
-    return {"scheduler": plain.scheduler, "objective": plain.objective, **options}
+    return {"scheduler": plain.scheduler, "objective": plain.objective, "flow": plain.flow, **options}
 
 
 def _scheduling(plain: Design) -> dict[str, object]:
