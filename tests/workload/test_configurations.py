@@ -1,6 +1,7 @@
 """Configurations of `transformers` as workloads: the decoder of the same shape, whose phases are those of the model."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,8 @@ def test_a_configuration_that_cannot_be_read_is_told(change: dict[str, Any], fau
     written(workload.parent, {"model_type": "llama", **SIZES, **change})
     with pytest.raises(UsageError, match=fault):
         load_generation(workload)
+    (told,) = ms.check([workload])
+    assert re.search(fault, told)
 
 
 def test_a_configuration_needs_lengths_and_takes_no_arguments(workload: Path) -> None:

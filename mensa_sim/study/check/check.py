@@ -18,7 +18,7 @@ from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.files import SpaceFile
 from mensa_sim.study.space.space import load_space
 from mensa_sim.workload.files import WorkloadFile, read_workload
-from mensa_sim.workload.load import load_workload
+from mensa_sim.workload.load import load_generation, load_workload
 
 LOGGER = logging.getLogger(__name__)
 
@@ -32,13 +32,21 @@ RECORDS: Mapping[str, type[Any]] = {
 }
 """The record that is the schema of each kind of file."""
 
+
+def _check_workload(path: Path) -> None:
+    """Refuses a faulty workload; one that generates with its model, unless that runs code."""
+    workload = read_workload(path)
+    if workload.generate is not None and not workload.reference.runs_code:
+        load_generation(path)
+
+
 CHECKS: Mapping[str, Callable[[Path], object]] = {
     "system": lambda path: check_scheduling(load_system(path)),
     "accelerator": load_accelerator,
     "measured_device": load_accelerator,
     "datasheet_device": load_accelerator,
     "technology": load_technology,
-    "workload": read_workload,
+    "workload": _check_workload,
     "scenario": read_scenario,
     "space": lambda path: check_space(load_space(path)),
     "fit": lambda path: read_record(path, DeviceFit),
