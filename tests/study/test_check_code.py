@@ -19,7 +19,7 @@ def test_code_that_is_not_allowed_is_not_run_which_is_told(
 
 def test_code_that_is_allowed_is_checked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert ms.check([_workload(tmp_path, NET)], allow_code=True) == []
-    assert caplog.text == ""
+    assert not [record for record in caplog.records if record.name.startswith("mensa_sim")]
     (fault,) = ms.check([_workload(tmp_path, NET.replace("build", "other"))], allow_code=True)
     assert "unknown callable in net.py 'build'; choose from other" in fault
     assert len(ms.check([_workload(tmp_path, NET.replace("8", "9"))], allow_code=True)) == 1
