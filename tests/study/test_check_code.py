@@ -1,5 +1,7 @@
 """The code that a workload names runs when its file is checked only where that is allowed, and is told of where not."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,17 @@ def test_code_that_is_allowed_is_checked(tmp_path: Path, caplog: pytest.LogCaptu
     (fault,) = ms.check([_workload(tmp_path, NET.replace("build", "other"))], allow_code=True)
     assert "unknown callable in net.py 'build'; choose from other" in fault
     assert len(ms.check([_workload(tmp_path, NET.replace("8", "9"))], allow_code=True)) == 1
+
+
+def test_code_is_that_of_the_file_however_soon_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    macs = []
+    for outputs in "45":
+        workload = _workload(tmp_path, NET.replace("4", outputs))
+        os.utime(tmp_path / "net.py", (1, 1))
+        macs.append(ms.trace(workload, allow_code=True).macs)
+    assert macs == [8 * 4, 8 * 5]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net.py", "net.yaml"]
 
 
 def _workload(folder: Path, code: str) -> Path:

@@ -1,12 +1,13 @@
 """What a `model:` entry calls: the callable that it names, and what that gives for the workload's arguments."""
 
 import importlib
+import importlib.machinery
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 from mensa_sim.errors import FileError, TraceError
@@ -57,13 +58,26 @@ def _imported(reference: ModelReference, path: Path) -> Any:
 def _imported_file(file: Path) -> Any:
     """A module from a file that lies on no search path, run anew each time."""
     name = f"_mensa_sim_model_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file.resolve())
-    if spec is None or spec.loader is None:
+    loader = _FromText(name, str(file.resolve()))
+    spec = importlib.util.spec_from_file_location(name, loader.path, loader=loader)
+    if spec is None or file.suffix != ".py":
         raise ImportError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    loader.exec_module(module)
     return module
+
+
+class _FromText(importlib.machinery.SourceFileLoader):
+    """Compiles a file's text each time, and keeps nothing beside it.
+
+    The library takes what it once compiled for any text of that second and size, so that two which a script writes one
+    after the other are one to it.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
 
 
 def built(build: Callable[..., Any], workload: WorkloadFile, path: Path) -> object:
