@@ -158,15 +158,20 @@ def test_a_design_of_one_accelerator_leaves_the_scheduler_and_its_options_nothin
     assert (ran.scheduler, ran.energy_pj) == ("single:pascal", design.objectives["energy_pj"])
 
 
-def test_a_run_of_a_designs_file_gives_the_figures_of_the_exploration(tmp_path: Path) -> None:
-    """Also where tensors with two readers could have stayed on the chip."""
+def write_block(folder: Path) -> None:
+    """A block whose first tensor has two readers."""
     layer = {"operator": "conv2d", "dims": {"K": 16, "C": 16, "OY": 24, "OX": 24, "FY": 3, "FX": 3}}
     layers = [
         {"name": "stem", **layer},
         {"name": "inner", **layer, "inputs": ["stem"]},
         {"name": "sum", "operator": "add", "elements": 16 * 24 * 24, "inputs": ["stem", "inner"]},
     ]
-    (tmp_path / "block.yaml").write_text(yaml.safe_dump({"name": "block", "layers": layers}))
+    (folder / "block.yaml").write_text(yaml.safe_dump({"name": "block", "layers": layers}))
+
+
+def test_a_run_of_a_designs_file_gives_the_figures_of_the_exploration(tmp_path: Path) -> None:
+    """Also where tensors with two readers could have stayed on the chip."""
+    write_block(tmp_path)
     space = write_space(
         tmp_path, workloads=["./block.yaml"], parameters={"accelerators.pascal.clock_hz": {"values": [10**9]}}
     )
@@ -297,13 +302,7 @@ def test_a_flow_that_a_systems_file_states_is_that_of_its_exploration_and_of_ref
     tmp_path: Path,
 ) -> None:
     """Beside it stands what runs of the same systems by the same flow give; an unsaid one stays layer by layer."""
-    layer = {"operator": "conv2d", "dims": {"K": 16, "C": 16, "OY": 24, "OX": 24, "FY": 3, "FX": 3}}
-    layers = [
-        {"name": "stem", **layer},
-        {"name": "inner", **layer, "inputs": ["stem"]},
-        {"name": "sum", "operator": "add", "elements": 16 * 24 * 24, "inputs": ["stem", "inner"]},
-    ]
-    (tmp_path / "block.yaml").write_text(yaml.safe_dump({"name": "block", "layers": layers}))
+    write_block(tmp_path)
     mensa_g = shipped_files("systems")["mensa_g"]
     text = mensa_g.read_text().replace("../accelerators/", f"{mensa_g.parents[1] / 'accelerators'}/")
     parameters = {"accelerators.pascal.clock_hz": {"values": [10**9]}}
