@@ -45,3 +45,12 @@ def relevant(operand: str, dim: str) -> bool:
     (True, False)
     """
     return split_dims(dim)[0] in RELEVANT[operand]
+
+
+def in_window(dim: str) -> bool:
+    """Whether a window of the input moves along a dim, or a flattened product of dims.
+
+    >>> in_window("OX*OY"), in_window("C")
+    (True, False)
+    """
+    return split_dims(dim)[0] in WINDOW

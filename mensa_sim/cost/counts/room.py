@@ -8,7 +8,7 @@ from typing import Any
 
 from mensa_sim.cost.counts.crossing import Number, pick
 from mensa_sim.cost.counts.ways import Stop
-from mensa_sim.workload.dims import WINDOW, Operand, split_dims
+from mensa_sim.workload.dims import Operand, in_window
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -32,7 +32,7 @@ def own_elements(
     wherever its own are: what padding spares is not counted, nor what indices of a flattened product have in common.
     """
     several = {dim: lanes for dim, lanes in stop.own.items() if lanes > 1}
-    window = operand == "input" and any(split_dims(dim)[0] in WINDOW for dim in several)
+    window = operand == "input" and any(in_window(dim) for dim in several)
     if not window:
         for dim, lanes in several.items():
             largest = largest // extents[dim] * -(-extents[dim] // lanes)

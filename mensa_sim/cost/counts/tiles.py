@@ -13,7 +13,7 @@ from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.window import Window, window_histogram
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.records import dataclass
-from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
+from mensa_sim.workload.dims import Operand, in_window, relevant
 
 Indices = npt.NDArray[np.intp]
 
@@ -61,7 +61,7 @@ def one_tiling(unrolling: Unrolling, operand: Operand, window: Window | None, ex
     for dim, size in unrolling.sizes.items():
         if not relevant(operand, dim):
             continue
-        if window is not None and split_dims(dim)[0] in WINDOW:
+        if window is not None and in_window(dim):
             inside.append((dim, extents[dim]))
             continue
         if size == 1:
@@ -83,9 +83,9 @@ def elements_of_tiles(unrolling: Unrolling, operand: Operand, window: Window | N
     own = [dim for dim in unrolling.sizes if relevant(operand, dim)]
     if window is None:
         return prod(unrolling.sizes[dim] for dim in own)
-    seen = window_histogram(window, tuple((dim, extents[dim]) for dim in own if split_dims(dim)[0] in WINDOW))
+    seen = window_histogram(window, tuple((dim, extents[dim]) for dim in own if in_window(dim)))
     read = sum(value * count for value, count in zip(seen.values, seen.counts, strict=True))
-    return read * prod(unrolling.sizes[dim] for dim in own if split_dims(dim)[0] not in WINDOW)
+    return read * prod(unrolling.sizes[dim] for dim in own if not in_window(dim))
 
 
 class TilingSums:
@@ -133,7 +133,7 @@ def tilings(
     total = len(next(iter(sizes.values())))
     values, counts, end = window or (np.ones((1, total)), np.ones((1, total)), np.ones(total))
     for dim, size in sizes.items():
-        if window is not None and split_dims(dim)[0] in WINDOW:
+        if window is not None and in_window(dim):
             continue
         extent = extents[dim]
         full = np.floor(size / extent)

@@ -35,7 +35,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
+from mensa_sim.workload.dims import Operand, in_window, relevant
 from mensa_sim.workload.layer import LoopNest
 
 Extents = Mapping[str, int]
@@ -100,7 +100,7 @@ class NestTiles:
 
     def _elements(self, operand: Operand, stop: Stop, extents: Mapping[str, Any]) -> Any:
         """Elements of a tile in the fullest instance."""
-        inside = [dim for dim in stop.own if operand == "input" and split_dims(dim)[0] in WINDOW]
+        inside = [dim for dim in stop.own if operand == "input" and in_window(dim)]
         largest = prod(extents[dim] for dim in stop.own if dim not in inside)
         if inside:
             largest = largest * self._shown(inside, [extents[dim] for dim in inside])

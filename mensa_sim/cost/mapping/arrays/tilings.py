@@ -13,7 +13,7 @@ from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
 from mensa_sim.cost.mapping.pool import TilePool
-from mensa_sim.workload.dims import WINDOW, Operand, relevant, split_dims
+from mensa_sim.workload.dims import Operand, in_window, relevant
 
 if TYPE_CHECKING:
     from mensa_sim.cost.mapping.task import NestTask
@@ -173,12 +173,12 @@ def sizes_of(pool: TilePool, dims: Sequence[str], task: Indices) -> dict[str, Fl
 def own_dims(pool: TilePool, operand: Operand) -> list[str]:
     """The dims that index an operand; those of a window come last."""
     mine = [dim for dim in pool.dims if relevant(operand, dim)]
-    return sorted(mine, key=lambda dim: operand == "input" and split_dims(dim)[0] in WINDOW)
+    return sorted(mine, key=lambda dim: operand == "input" and in_window(dim))
 
 
 def window_dims(mine: Sequence[str]) -> tuple[str, ...]:
     """Those of an input's dims that a window moves over, which come last."""
-    return tuple(dim for dim in mine if split_dims(dim)[0] in WINDOW)
+    return tuple(dim for dim in mine if in_window(dim))
 
 
 def _window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
