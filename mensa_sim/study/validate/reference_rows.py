@@ -6,14 +6,15 @@ out. A detector's last part runs on the host's CPU.
 """
 
 import csv
+import io
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.io.files import read_record, write_yaml
-from mensa_sim.io.shipped import find
+from mensa_sim.io.files import read_record, read_text, write_yaml
+from mensa_sim.io.shipped import find, is_file
 from mensa_sim.records import dataclass
 from mensa_sim.study.calibrate.rule import ENDS_ON_HOST
 from mensa_sim.study.validate.file import Measurement
@@ -21,6 +22,10 @@ from mensa_sim.units import MIB
 from mensa_sim.workload.files import read_workload
 
 Workload = dict[str, object]
+Row = Mapping[str, str]
+
+LARGEST_SIZE = 10_000
+"""Nobody times models of more layers, channels or pixels."""
 
 
 def convolution_stack(name: str, channels: int, kernel: int, layers: int, pixels: int) -> Workload:
@@ -141,15 +146,24 @@ def reference_measurements(folder: Path, scratch: Path) -> tuple[Measurement, ..
     if not os.path.isdir(folder / "coral"):
         raise FileError(str(folder), ["holds no folder coral"])
     found: list[Measurement] = []
-    for source in (_zoo, _published, _sweep, _pcie, _desktop, _grid, _compiler_cycles, _compiled_memory, _eyeriss):
-        found += source(folder, scratch)
+    for name, source in _SOURCES.items():
+        path = folder / name
+        if is_file(path):
+            reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="")
+            try:
+                found += source(reader, scratch)
+            except KeyError as error:
+                raise FileError(str(path), [f"no column {error.args[0]}"]) from error
+            except (ValueError, UsageError, csv.Error) as error:
+                raise FileError(str(path), [f"line {reader.line_num}: {error}"]) from error
     return tuple(found)
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as stream:
-            yield from csv.DictReader(stream)
+def _size(text: str) -> int:
+    size = int(text)
+    if not 1 <= size <= LARGEST_SIZE:
+        raise ValueError(f"a size is {text}, must be from 1 to {LARGEST_SIZE}")
+    return size
 
 
 def _row(name: str, path: str, system: str, metric: str, measured: str, source: str, group: str = "") -> Measurement:
@@ -172,8 +186,8 @@ def _written(scratch: Path, workload: Workload) -> str:
     return str(path)
 
 
-def _zoo(folder: Path, scratch: Path) -> Iterator[Measurement]:
-    for row in _rows(folder / "coral" / "model_zoo_latency.csv"):
+def _zoo(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
+    for row in rows:
         name = _NAMES.zoo.get(row["model"], {}).get(row["input"])
         measured, source = row["latency_ms_usb_accelerator_desktop"], f"Coral model page, {row['model']}"
         if name is not None:
@@ -182,10 +196,10 @@ def _zoo(folder: Path, scratch: Path) -> Iterator[Measurement]:
             yield _detector("mobilenet_v1", scratch, "coral_usb3", measured, source)
 
 
-def _published(folder: Path, scratch: Path) -> Iterator[Measurement]:
+def _published(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
     """Of the vendor's benchmark table the row that the shipped measurements leave out."""
     columns = {"coral_usb3": "desktop_cpu_plus_usb3_edgetpu_ms", "coral_dev_board": "devboard_edgetpu_ms"}
-    for row in _rows(folder / "coral" / "published_latency.csv"):
+    for row in rows:
         if row["model"].startswith("MobileNet v2 SSD"):
             for system, column in columns.items():
                 yield _detector("mobilenet_v2", scratch, system, row[column], f"Coral benchmarks, {row['model']}")
@@ -196,9 +210,9 @@ def _detector(trunk: str, scratch: Path, system: str, measured: str, source: str
     return _row(name, _written(scratch, detector(name, trunk)), system, "latency_ms", measured, source, HOST_PARTS)
 
 
-def _sweep(folder: Path, scratch: Path) -> Iterator[Measurement]:
+def _sweep(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
     seen: set[tuple[str, str]] = set()
-    for row in _rows(folder / "coral" / "usb_operator_sweep.csv"):
+    for row in rows:
         key = (row["model"], row["device"])
         if row["device"] not in SWEEP_SYSTEMS or row["host_power_mode"] != HOST_MODE or key in seen:
             continue
@@ -220,10 +234,10 @@ def _kind(name: str) -> str:
     return kinds.get(name.partition("_")[0], "models")
 
 
-def _pcie(folder: Path, scratch: Path) -> Iterator[Measurement]:
+def _pcie(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
     source = "Jorgitou98/EdgeTPU-QuantRL-Evaluation"
-    for row in _rows(folder / "coral" / "pcie_stacks.csv"):
-        width, layers = int(row["width"]), int(row["hidden_layers"])
+    for row in rows:
+        width, layers = _size(row["width"]), _size(row["hidden_layers"])
         if row["stack"] == "conv3x3_64x64x3":
             workload = image_stack(f"conv_3x3_{width}", width, 3, layers, pixels=64)
         else:
@@ -236,11 +250,11 @@ def _pcie(folder: Path, scratch: Path) -> Iterator[Measurement]:
         yield _row(name, path, "coral_pcie", "cached_parameter_bytes", kept, source, group)
 
 
-def _desktop(folder: Path, scratch: Path) -> Iterator[Measurement]:
-    for row in _rows(folder / "coral" / "desktop_500mhz.csv"):
+def _desktop(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
+    for row in rows:
         alpha, pixels = row["model"].removeprefix("mobilenet_v1_").split("_")
         name = f"mobilenet_v1_{alpha}_{pixels}"
-        path = _written(scratch, mobilenet_grid(name, float(alpha), classes=1001, pixels=int(pixels)))
+        path = _written(scratch, mobilenet_grid(name, float(alpha), classes=1001, pixels=_size(pixels)))
         yield _row(name, path, "coral_usb3_500mhz", "latency_ms", row["latency_ms"], "salimmj/coral-benchmarks")
 
 
@@ -249,22 +263,22 @@ def _swept_workload(model: str) -> str | Workload | None:
     if model in _NAMES.swept:
         return _NAMES.swept[model]
     if match := re.fullmatch(r"conv_(\d+)x(\d+)_L(\d+)", model):
-        channels, kernel, layers = map(int, match.groups())
+        channels, kernel, layers = map(_size, match.groups())
         return convolution_stack(model, channels, kernel, layers, pixels=128)
     if match := re.fullmatch(r"dense_(\d+)u_L(\d+)", model):
-        units, layers = map(int, match.groups())
+        units, layers = map(_size, match.groups())
         return dense_stack(model, units, layers)
     if match := re.fullmatch(r"in_(\d+)x(\d+)x(\d+)_out_(\d+)x(\d+)x(\d+)", model):
-        sizes = [int(part) for part in match.groups()]
+        sizes = [_size(part) for part in match.groups()]
         return host_model(model, (sizes[0], sizes[1], sizes[2]), (sizes[3], sizes[4], sizes[5]))
     return None
 
 
-def _grid(folder: Path, scratch: Path) -> Iterator[Measurement]:
+def _grid(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
     source = "starbelt/RADMA"
-    for row in _rows(folder / "coral" / "dev_board_micro_grid.csv"):
+    for row in rows:
         name = f"mobilenet_grid_{row['alpha']}_{row['depth']}"
-        path = _written(scratch, mobilenet_grid(name, float(row["alpha"]), int(row["depth"])))
+        path = _written(scratch, mobilenet_grid(name, float(row["alpha"]), _size(row["depth"])))
         for metric, column in (
             ("latency_ms", "measured_latency_ms"),
             ("energy_mj", "measured_energy_mJ"),
@@ -274,19 +288,21 @@ def _grid(folder: Path, scratch: Path) -> Iterator[Measurement]:
                 yield _row(name, path, "coral_dev_board_micro", metric, row[column], source)
 
 
-def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
-    for row in _rows(folder / "coral" / "compiler_cycles.csv"):
+def _compiler_cycles(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
+    for row in rows:
         stem = Path(row["path"]).name.removesuffix("_edgetpu.tflite")
         if match := re.fullmatch(r"model_conv_(\d+)x\d+x3x(\d+)x(\d+)x(\d+)", stem):
-            pixels, channels, kernel, layers = map(int, match.groups())
+            pixels, channels, kernel, layers = map(_size, match.groups())
             stack = f"conv_{channels}x{kernel}_L{layers}"
             path = _written(scratch, convolution_stack(stack, channels, kernel, layers, pixels=pixels))
             name = stack
         elif stem == "mobilenet_v1_1.0_224_quant_embedding_extractor":
             name = path = "mobilenet_v1_embedding"
             path = _written(scratch, mobilenet_grid(name, 1.0, classes=None))
-        else:
+        elif stem in _NAMES.compiled:
             name = path = _NAMES.compiled[stem]
+        else:
+            continue
         for metric, column in (
             ("compiler_cycles", "compiler_estimated_cycles"),
             ("cached_parameter_bytes", "onchip_param_bytes"),
@@ -294,21 +310,35 @@ def _compiler_cycles(folder: Path, scratch: Path) -> Iterator[Measurement]:
             yield _row(name, path, "coral_usb3", metric, row[column], f"edgetpu_compiler, {row['repo']}")
 
 
-def _compiled_memory(folder: Path, scratch: Path) -> Iterator[Measurement]:
+def _compiled_memory(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
     """Of whole classifiers, whose softmax this compiler maps."""
-    for row in _rows(folder / "coral" / "compiled_memory.csv"):
+    for row in rows:
         if match := re.fullmatch(r"mobilenet_v1_([\d.]+)_(\d+)_quant_edgetpu.tflite", row["file"]):
             alpha, pixels = match.groups()
             name = f"mobilenet_v1_{alpha}_{pixels}_softmax"
-            model = mobilenet_grid(name, float(alpha), classes=1001, pixels=int(pixels), softmax=True)
+            model = mobilenet_grid(name, float(alpha), classes=1001, pixels=_size(pixels), softmax=True)
             measured, source = row["cached_param_bytes_onchip"], "edgetpu_compiler, google-coral/test_data"
             path = _written(scratch, model)
             yield _row(name, path, "coral_dev_board", "cached_parameter_bytes", measured, source)
 
 
-def _eyeriss(folder: Path, scratch: Path) -> Iterator[Measurement]:
-    for row in _rows(folder / "eyeriss" / "alexnet_silicon.csv"):
+def _eyeriss(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
+    for row in rows:
         name = f"alexnet_{row['layer'].lower()}"
         path = _written(scratch, one_layer(name, row["layer"].lower()))
         source = f"Chen et al., JSSC 2017, table V, {row['layer']}"
         yield _row(name, path, "eyeriss_v1", "latency_ms", row["total_latency_ms"], source)
+
+
+_SOURCES: Mapping[str, Callable[[Iterable[Row], Path], Iterable[Measurement]]] = {
+    "coral/model_zoo_latency.csv": _zoo,
+    "coral/published_latency.csv": _published,
+    "coral/usb_operator_sweep.csv": _sweep,
+    "coral/pcie_stacks.csv": _pcie,
+    "coral/desktop_500mhz.csv": _desktop,
+    "coral/dev_board_micro_grid.csv": _grid,
+    "coral/compiler_cycles.csv": _compiler_cycles,
+    "coral/compiled_memory.csv": _compiled_memory,
+    "eyeriss/alexnet_silicon.csv": _eyeriss,
+}
+"""Who reads each file of the folder."""
