@@ -19,11 +19,10 @@ from mensa_sim.study.explain.placed import explain_placed
 from mensa_sim.study.request.command import made_of, results_folder
 from mensa_sim.study.run.flows import with_data_plan
 from mensa_sim.study.run.given import graph_given, system_files_given, system_given, workload_files_given
-from mensa_sim.study.run.placement import Placement
+from mensa_sim.study.run.placement import Placement, goal_asked
 from mensa_sim.study.run.placement import place as place_graph
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.request import PlaceRequest
-from mensa_sim.study.run.scheduling import goal_asked
 
 
 class Explanation(Shown, ExplainResult):

@@ -12,7 +12,7 @@ from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.command import results_folder
-from mensa_sim.study.request.common import TraceRequest, WorkloadRequest
+from mensa_sim.study.request.fields import TraceRequest, WorkloadRequest
 from mensa_sim.study.run.given import graph_given
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import BesideBaseline, RunResult

@@ -16,7 +16,7 @@ from mensa_sim.cli.options import AsJson, Delivery, add
 from mensa_sim.cli.printing import SPELLED, show, write
 from mensa_sim.cli.results import deliver
 from mensa_sim.errors import MensaError, UsageError
-from mensa_sim.study.request.common import TraceRequest
+from mensa_sim.study.request.fields import TraceRequest
 from mensa_sim.study.run.request import RunRequest
 
 app = typer.Typer(

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from mensa_sim.hardware.accelerator import Accelerator
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.unit_order import units_in_order
 
 _GRU_GATES = frozenset("rzn")
 

@@ -14,9 +14,8 @@ from mensa_sim.schedule.problem import Execution, Problem, require_runnable
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families.paper import families_of, features_of
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.unit_order import units_in_order
 
 
 def problem_of(

@@ -1,14 +1,15 @@
-"""A layer graph: layers in topological order, and the bytes that flow between them."""
+"""A layer graph: layers in topological order, the bytes that flow between them, and how much of it we understand."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import field
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
+from mensa_sim.errors import InfeasibleError
 from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.order import CircleError, in_order
+from mensa_sim.workload.order import CircleError, circles, in_order
 
 Made = TypeVar("Made")
 
@@ -135,3 +136,67 @@ def unique_parameter_bytes(layers: Iterable[Layer]) -> int:
     """Footprint of the parameters of some layers, a shared tensor counted once."""
     sizes = {parameter.name: parameter.size_bytes for layer in layers for parameter in layer.parameters}
     return sum(sizes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share of all MACs and of all bytes (parameters, inputs and outputs of every layer)."""
+
+    macs: float | None
+    """None where it is unknown: an operator that is not understood may multiply as well."""
+    bytes: float
+
+    @property
+    def record(self) -> dict[str, float]:
+        """Plain data; an unknown share is left out."""
+        return {"bytes": self.bytes} if self.macs is None else {"macs": self.macs, "bytes": self.bytes}
+
+
+def coverage_shares(graph: LayerGraph) -> dict[str, Share]:
+    """The shares of costed layers and of unsupported ones, which have traffic alone; both add up to 1."""
+    chosen = {
+        "costed": [layer for layer in graph.layers if layer.supported],
+        "unsupported": [layer for layer in graph.layers if not layer.supported],
+    }
+    size_bytes = sum(map(_layer_bytes, graph.layers))
+    return {
+        name: Share(
+            macs=None if chosen["unsupported"] else float(name == "costed"),
+            bytes=sum(map(_layer_bytes, layers)) / size_bytes if size_bytes else float(name == "costed"),
+        )
+        for name, layers in chosen.items()
+    }
+
+
+def _layer_bytes(layer: Layer) -> int:
+    return layer.parameter_bytes + layer.input_bytes + layer.output_bytes
+
+
+def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> tuple[tuple[Layer, ...], ...]:
+    """Single layers, whole groups and stacks of layers in topological order, ties by the place of their first layer.
+
+    Raises `InfeasibleError` where data leaves a group or a stack and comes back to it through a layer outside.
+    """
+    stacked = {name: names[0] for names in stacks for name in names}
+    members: dict[tuple[str, str], list[Layer]] = {}
+    unit_of: dict[str, tuple[str, str]] = {}
+    for layer in graph.layers:
+        unit = ("layer", layer.name) if layer.group is None else ("group", layer.group)
+        if layer.name in stacked:
+            unit = ("stack", stacked[layer.name])
+        members.setdefault(unit, []).append(layer)
+        unit_of[layer.name] = unit
+    readers: dict[tuple[str, str], dict[tuple[str, str], None]] = {unit: {} for unit in members}
+    for edge in graph.edges:
+        if unit_of[edge.producer] != unit_of[edge.consumer]:
+            readers[unit_of[edge.producer]][unit_of[edge.consumer]] = None
+    try:
+        order = in_order(readers)
+    except CircleError as error:
+        kinds = {"group": "recurrent groups", "stack": "stacks of"}
+        stuck = sorted(f"{kinds[kind]} {name}" for found in circles(readers) for kind, name in found if kind in kinds)
+        raise InfeasibleError(
+            f"{graph.name}: the {', '.join(stuck)} cannot run as one piece each: "
+            "data leaves one of them and comes back through a layer outside it"
+        ) from error
+    return tuple(tuple(members[unit]) for unit in order)

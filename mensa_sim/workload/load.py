@@ -10,15 +10,14 @@ from mensa_sim.io.at_hand import Given
 from mensa_sim.io.files import validate
 from mensa_sim.io.shipped import beside, find, is_file
 from mensa_sim.lookup import unknown_name
-from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.files import WorkloadFile, read_workload
 from mensa_sim.workload.generation.model import GeneratingModel, Generation
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph_json import cached_graph
 from mensa_sim.workload.importers.callables import built, callable_of
 from mensa_sim.workload.importers.layer_list.importer import listed_graph
 from mensa_sim.workload.importers.modules import places
-from mensa_sim.workload.importers.reference import Source, require_permission
-from mensa_sim.workload.importers.registry import IMPORTERS
+from mensa_sim.workload.importers.reference import IMPORTERS, Source, require_permission
 from mensa_sim.workload.own_mapping import OwnMapping, placed
 from mensa_sim.workload.widths import entries_with_widths, graph_with_widths, widths_of
 

@@ -14,8 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cost"))
 
 from gpu_rows import ACROSS, GPUS, fits_across, gpu_rows
 
-from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device
-from mensa_sim.cost.measured.fits.text import fit_yaml
+from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device, fit_yaml
 from mensa_sim.io.shipped import shipped_root
 
 

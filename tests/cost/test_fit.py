@@ -16,6 +16,7 @@ from mensa_sim.cost.measured.fits.fit import (
     DeviceFit,
     fit_device,
     fit_family,
+    fit_yaml,
     halves,
     predicted,
 )
@@ -29,7 +30,6 @@ from mensa_sim.cost.measured.fits.model import (
     roofline_s,
     shapes_of,
 )
-from mensa_sim.cost.measured.fits.text import fit_yaml
 from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device
-from mensa_sim.cost.measured.fits.text import kept_fit
+from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device, kept_fit
 from mensa_sim.cost.measured.table import Kernel, Timing
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
 from mensa_sim.io import store

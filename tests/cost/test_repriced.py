@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_together import MEMORY, energy_of, layer_of
 
-from mensa_sim.cost.prices.known import Job
+from mensa_sim.cost.prices.memo import Job
 from mensa_sim.cost.prices.repriced import Contests
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps

@@ -11,7 +11,7 @@ from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.simulate.scenario.conversation import Conversation, TokenCount, fixed
 from mensa_sim.study.run.flows import with_data_plan
 from mensa_sim.study.run.placement import Placement
-from mensa_sim.study.scenario import conversing
+from mensa_sim.study.scenario import placing
 
 WORKLOAD = """
 name: small
@@ -88,7 +88,7 @@ def test_where_data_lives_is_planned_for_the_longest_step_and_held_by_the_others
         planned.append(placement.costs.graph.name)
         return with_data_plan(placement, *rest, **more)
 
-    monkeypatch.setattr(conversing, "with_data_plan", counted)
+    monkeypatch.setattr(placing, "with_data_plan", counted)
     file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 9, context_step: 1}")
     found = ran(file, "edge_tpu").main.metrics.streams["chat tokens"]
     assert planned == ["small_prompt", "small", "small"] * 2, "of eight steps the first and the last, on both systems"
@@ -130,7 +130,7 @@ def test_keys_and_values_that_steps_read_elsewhere_cross_the_link_once_a_convers
     assert answer is not None
     moved = answer.moved_bytes
     whole = ran(file).main.metrics.channels
-    monkeypatch.setattr(conversing, "moved_to_steps", lambda *_: ())
+    monkeypatch.setattr(placing, "moved_to_steps", lambda *_: ())
     without = ran(file).main.metrics.channels
     assert moved > 0, "on this system the prompt and the steps read from two memories"
     assert whole["lpddr4-stacked"].size_bytes - without["lpddr4-stacked"].size_bytes == 6 * moved

@@ -15,9 +15,8 @@ from mensa_sim.study.reproduce.reproduce import ReproduceResult, reproduce
 from mensa_sim.study.reproduce.request import ReproduceRequest
 from mensa_sim.study.reproduce.table import Runs, row_of
 from mensa_sim.study.reproduce.workers import ModelTask, run_model, system_of
-from mensa_sim.workload.population.draw import DrawnModel, Population
+from mensa_sim.workload.population.draw import DrawnModel, Population, RecurrentShape, stacked
 from mensa_sim.workload.population.network import Network
-from mensa_sim.workload.population.recurrent import RecurrentShape, stacked
 from mensa_sim.workload.population.statistics import Choices
 
 PAIR = "energy efficiency of mensa_g against edge_tpu, all"

@@ -14,7 +14,7 @@ from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_files
-from mensa_sim.study.run.scheduling import goal_on
+from mensa_sim.study.run.placement import goal_on
 
 
 @pytest.fixture

@@ -17,12 +17,12 @@ from mensa_sim.study.reproduce.taken import SHIPPED
 from mensa_sim.study.reproduce.workers import ModelTask, run_model
 from mensa_sim.study.sensitivity import drawn as drawn_module
 from mensa_sim.study.sensitivity import sensitivity as sensitivity_module
-from mensa_sim.study.sensitivity.choices import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity.drawn import OTHERWISE, SETTINGS, draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, draws_of
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.request import SensitivityRequest
 from mensa_sim.study.sensitivity.sensitivity import SensitivityResult, sensitivity
+from mensa_sim.study.sensitivity.setting import PRICE_CHOICES, RUN_CHOICES
 from mensa_sim.study.sensitivity.swings import Swing, Swings, headlines_of
 from mensa_sim.workload.population.draw import Population, draw_population
 from mensa_sim.workload.population.statistics import Choices, Statistics

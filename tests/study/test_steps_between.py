@@ -7,8 +7,8 @@ import pytest
 
 import mensa_sim as ms
 from mensa_sim.study.generation import generation
-from mensa_sim.study.generation.affine import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.generation.answer import PhaseFigures
+from mensa_sim.study.generation.stretches import StepSizes, sizes_between, sizes_of
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.generation.widths import ModelWidths

@@ -13,9 +13,8 @@ from killed import ended
 from mensa_sim.io import store
 from mensa_sim.io.store import Store, cache_folder
 from mensa_sim.report.trace.layers import trace_record
-from mensa_sim.workload.cache import cached_graph
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
-from mensa_sim.workload.graph_json import graph_from_data, graph_to_data
+from mensa_sim.workload.graph_json import cached_graph, graph_from_data, graph_to_data
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
 

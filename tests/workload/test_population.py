@@ -15,16 +15,19 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_to_data
 from mensa_sim.workload.importers.torch.model import graph_of_module
 from mensa_sim.workload.population.convolutional import footprints
-from mensa_sim.workload.population.draw import OFF_PUBLISHED, SIZED_KINDS, Population, draw_population
-from mensa_sim.workload.population.network import Network
-from mensa_sim.workload.population.recurrent import (
+from mensa_sim.workload.population.draw import (
     LEAST_BYTES,
+    OFF_PUBLISHED,
+    SIZED_KINDS,
     SMALLEST_GATE,
+    Population,
     RecurrentShape,
+    draw_population,
     largest_gate,
     recurrent_shape,
     stacked,
 )
+from mensa_sim.workload.population.network import Network
 from mensa_sim.workload.population.statistics import Choices, SizeLaw, Statistics, size_law
 
 SEEDS = range(8)

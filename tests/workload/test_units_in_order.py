@@ -3,9 +3,8 @@
 import pytest
 
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.graph import Edge, LayerGraph, units_in_order
 from mensa_sim.workload.layer import Layer
-from mensa_sim.workload.unit_order import units_in_order
 
 
 def layer(name: str, group: str | None = None) -> Layer:

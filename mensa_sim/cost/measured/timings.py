@@ -7,8 +7,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from mensa_sim.cost.measured.file import read_timing_table
-from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, outside
-from mensa_sim.cost.measured.fits.text import kept_fit
+from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, DeviceFit, family_of, fit_device, kept_fit, outside
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures

@@ -7,8 +7,7 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.known import known_or_priced, limited
-from mensa_sim.cost.prices.memo import Known, PairKey, PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import Known, PairKey, PriceMemo, known_or_priced, limited, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals

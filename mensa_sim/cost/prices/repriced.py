@@ -17,8 +17,8 @@ from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import Mapped
 from mensa_sim.cost.mapping.task import Target
 from mensa_sim.cost.prices.cases import assembled, gap_of
-from mensa_sim.cost.prices.known import Job
 from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.prices.memo import Job
 from mensa_sim.cost.prices.together import cases_of, pricers_of, searches
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory

@@ -6,8 +6,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import LayerCost, Priced, Residency
-from mensa_sim.cost.prices.known import Job, known_or_priced
-from mensa_sim.cost.prices.memo import PairKey, PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import Job, PairKey, PriceMemo, known_or_priced, shape_of
 from mensa_sim.cost.recurrent import footprints, steps_of
 from mensa_sim.cost.refusals import refusal
 from mensa_sim.cost.table import Rooms

@@ -7,8 +7,8 @@ from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, 
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
 from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
-from mensa_sim.cost.prices.known import Job
 from mensa_sim.cost.prices.layer import Pricer
+from mensa_sim.cost.prices.memo import Job
 from mensa_sim.hardware.memory import Memory
 
 _ENTRIES = 16384

@@ -13,10 +13,9 @@ from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.cost.stacks.interleave import interleaved
 from mensa_sim.cost.stacks.tile import LayerTiles, StackTiles
 from mensa_sim.cost.stacks.tiling import TilingSize
-from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, weights_of
+from mensa_sim.cost.stacks.traffic import StackTraffic, interleaved, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator

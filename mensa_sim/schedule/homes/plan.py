@@ -12,8 +12,7 @@ from mensa_sim.schedule.homes.choose import Chooser
 from mensa_sim.schedule.homes.shared import choose_shared
 from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
-from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.unit_order import units_in_order
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 
 LOGGER = logging.getLogger(__name__)
 ALL_LIVES_LAYERS = 2000

@@ -13,8 +13,7 @@ from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, L
 from mensa_sim.schedule.homes.choose import HOME_NODES
 from mensa_sim.schedule.homes.step import gain
 from mensa_sim.schedule.homes.tensors import HomeTensor, readers_of
-from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.unit_order import units_in_order
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 
 
 def shared_tensors(

@@ -7,8 +7,7 @@ from dataclasses import field
 from mensa_sim.cost.feeds.ways import from_level
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
-from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.unit_order import units_in_order
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,8 @@ from mensa_sim.simulate.plan.at_home import UnitAtHome, at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, homes_of_units, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import LayerGraph, units_in_order
 from mensa_sim.workload.layer import Layer, Parameter
-from mensa_sim.workload.unit_order import units_in_order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,7 @@ import numpy as np
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.measured.file import read_timing_table
-from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, fit_device, halves
-from mensa_sim.cost.measured.fits.text import fit_yaml
+from mensa_sim.cost.measured.fits.fit import VECTOR_FAMILY, fit_device, fit_yaml, halves
 from mensa_sim.cost.measured.table import Kernel, Timing, TimingTable
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError, InfeasibleError, UsageError

@@ -2,7 +2,7 @@
 
 import zlib
 
-from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
+from mensa_sim.workload.importers.reference import WORKLOAD_SUFFIXES
 
 FITTED_ON_ALL = frozenset({"coral_usb3", "coral_usb3_500mhz", "coral_dev_board"})
 """Systems with so few measured latencies that their constants take all of them; judged by leaving one out."""

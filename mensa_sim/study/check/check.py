@@ -13,7 +13,7 @@ from mensa_sim.io.files import keys_of, read_record
 from mensa_sim.simulate.scenario.files import ScenarioFile, read_scenario
 from mensa_sim.study.check.limits import tell_limits_of_accelerator, tell_limits_of_system
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
-from mensa_sim.study.run.scheduling import check_scheduling
+from mensa_sim.study.run.placement import check_scheduling
 from mensa_sim.study.space.check import check_space
 from mensa_sim.study.space.files import SpaceFile
 from mensa_sim.study.space.space import load_space

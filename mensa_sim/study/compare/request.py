@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import ScheduledRequest
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import ScheduledRequest, spelled
 
 if TYPE_CHECKING:
     from mensa_sim.hardware.system import System

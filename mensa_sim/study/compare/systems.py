@@ -15,10 +15,9 @@ from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import override_texts
 from mensa_sim.study.run.given import check_seed, system_given
-from mensa_sim.study.run.placement import Goal, baseline_goal
+from mensa_sim.study.run.placement import Goal, baseline_goal, goal_asked
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import Simulated, Took, objective_of
-from mensa_sim.study.run.scheduling import goal_asked
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 

@@ -22,13 +22,11 @@ from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.table import MAIN
 from mensa_sim.study.reproduce.workers import forget_systems, system_of
 from mensa_sim.study.request.command import made_of, override_texts
-from mensa_sim.study.run.placement import Goal, baseline_goal
-from mensa_sim.study.run.scheduling import goal_on
-from mensa_sim.study.sensitivity.choices import price_choices, run_choices
+from mensa_sim.study.run.placement import Goal, baseline_goal, goal_on
 from mensa_sim.study.sensitivity.joint import Draw, draws_of, interval_of
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.sensitivity import setting_cases
-from mensa_sim.study.sensitivity.setting import RunChoice
+from mensa_sim.study.sensitivity.setting import RunChoice, price_choices, run_choices
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 

@@ -13,8 +13,7 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import Overrides
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import Overrides, spelled
 
 MOST_DRAWS = 1_000_000
 """Draws that a decision may take of anything (a choice): its shares are then known to 0.1 %."""

@@ -8,8 +8,7 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import CACHED, Overrides
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import CACHED, Overrides, spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

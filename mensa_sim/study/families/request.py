@@ -10,8 +10,7 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import CACHED
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import CACHED, spelled
 
 if TYPE_CHECKING:
     from mensa_sim.hardware.system import System

@@ -15,9 +15,9 @@ from mensa_sim.records import dataclass
 from mensa_sim.study.generation.generation import Answered
 from mensa_sim.study.near_data.request import ReproducePimRequest
 from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.placement import goal_on
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.run import answered
-from mensa_sim.study.run.scheduling import goal_on
 from mensa_sim.workload.load import load_generation, load_workload
 
 GainFigure = Literal["time", "energy", "time of a token", "energy of a token"]

@@ -23,9 +23,9 @@ from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.reproduce import study_files
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import made_of
+from mensa_sim.study.run.placement import goal_on
 from mensa_sim.study.run.provenance import Provenance
-from mensa_sim.study.run.scheduling import goal_on
-from mensa_sim.study.sensitivity.choices import price_choices
+from mensa_sim.study.sensitivity.setting import price_choices
 from mensa_sim.units import MW_PER_W
 from mensa_sim.workload.load import load_generation
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import Overrides
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import Overrides, spelled
 
 SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
 """The systems of the comparison."""

@@ -13,8 +13,7 @@ from mensa_sim.hardware.fields import parse_override
 from mensa_sim.io.at_hand import file_of, text_at_hand
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import FOLDERS, shipped_files
-from mensa_sim.study.request.common import Overrides
-from mensa_sim.study.request.fields import StudyOption, options_of
+from mensa_sim.study.request.fields import Overrides, StudyOption, options_of
 from mensa_sim.study.run.provenance import file_hash, input_hashes, portable_name, versions
 
 LONGEST = 80

@@ -11,7 +11,7 @@ from mensa_sim.hardware.overrides import HeldSetting, changes_of, shared_overrid
 from mensa_sim.hardware.system import System
 from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.study.request.command import override_texts
-from mensa_sim.study.request.common import Overrides, TraceRequest, WorkloadRequest
+from mensa_sim.study.request.fields import Overrides, TraceRequest, WorkloadRequest
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph

@@ -1,4 +1,7 @@
-"""Placing a graph on a system: priced, turned into a problem, scheduled."""
+"""Placing a graph on a system: priced, turned into a problem, scheduled.
+
+How, is as the call says, else as the system's own file says, else by the defaults.
+"""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,24 +12,28 @@ from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
-from mensa_sim.flow import LAYERS, FlowName, flow_named
+from mensa_sim.errors import UsageError
+from mensa_sim.flow import DEFAULT_FLOW, LAYERS, FlowName, flow_named
 from mensa_sim.hardware.static_energy import static_power
-from mensa_sim.hardware.system import System
-from mensa_sim.lookup import lookup
+from mensa_sim.hardware.system import Scheduling, System
+from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.optimal import beside, exact_serial
 from mensa_sim.schedule.policies.own import OwnScheduler
-from mensa_sim.schedule.policies.registry import SINGLE, schedule
+from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of, schedule
 from mensa_sim.schedule.problem import Execution, Problem
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
 from mensa_sim.simulate.record.spans import SpanRecorder
+from mensa_sim.study.request.fields import ScheduledRequest
 from mensa_sim.study.run.provenance import Provenance
+from mensa_sim.study.run.request import PlaceRequest, RunRequest
+from mensa_sim.units import ms_to_ps
 from mensa_sim.workload.families.clusters import read_families
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
@@ -181,3 +188,86 @@ def baseline_goal(baseline: System, goal: Goal) -> Goal:
     if len(names) == 1:
         return Goal(scheduler=SINGLE + names[0], objective=goal.objective, flow=goal.flow, timings=goal.timings)
     return replace(goal, deadline_ps=None, pins={}, schedule_file=None)
+
+
+DEFAULT = Scheduling()
+
+
+def goal_on(
+    system: System,
+    *,
+    scheduler: str | OwnScheduler | None = None,
+    objective: str | None = None,
+    options: Mapping[str, float] | None = None,
+    flow: str | None = None,
+    unsaid_flow: str = DEFAULT_FLOW,
+) -> Goal:
+    """The goal on a system; its own options hold for its own scheduler, those given on top of them.
+
+    `unsaid_flow` is that of a study where neither the call nor the system's file says one.
+    """
+    own = system.scheduling or DEFAULT
+    chosen = own.scheduler if scheduler is None else scheduler
+    kept = own.options if chosen == own.scheduler else {}
+    return Goal(
+        scheduler=chosen,
+        objective=own.objective if objective is None else objective,
+        options={**kept, **(options or {})},
+        flow=flow or own.flow or unsaid_flow,
+    )
+
+
+def goal_asked(request: ScheduledRequest, system: System) -> Goal:
+    """The goal that a request states on a system; an unknown objective is an error."""
+    goal = goal_on(
+        system, scheduler=request.scheduler, objective=request.objective, options=request.options, flow=request.flow
+    )
+    goal = replace(goal, timings=timings_named(request.timings))
+    if isinstance(request, PlaceRequest):
+        goal = replace(goal, pins=request.pins)
+    if isinstance(request, RunRequest):
+        goal = replace(
+            goal,
+            deadline_ps=None if request.deadline_ms is None else _deadline_ps(request.deadline_ms),
+            schedule_file=None if request.schedule is None else Path(request.schedule),
+            families_file=None if request.families is None else Path(request.families),
+            execution="parallel" if request.parallel else "serial",
+        )
+    return goal
+
+
+def goals_of(request: RunRequest, system: System, baseline: System) -> tuple[Goal, Goal]:
+    """The goals that a request states on the system and on the baseline, each scheduled as its file says if need be.
+
+    Options of the scheduler hold on the baseline where that has the same scheduler.
+    """
+    goal, beside = goal_asked(request, system), goal_asked(request, baseline)
+    if beside.scheduler != goal.scheduler:
+        beside = goal_asked(replace(request, options={}), baseline)
+    return goal, baseline_goal(baseline, beside)
+
+
+def _deadline_ps(deadline_ms: float) -> int:
+    """The deadline in ps; `UsageError` for one that is below one or not finite."""
+    try:
+        deadline_ps = ms_to_ps(deadline_ms)
+    except ValueError as error:
+        raise UsageError(f"the deadline: {error}") from error
+    if deadline_ps < 1:
+        raise UsageError(f"the deadline is {deadline_ms} ms, must be positive and at least a picosecond")
+    return deadline_ps
+
+
+def check_scheduling(system: System) -> System:
+    """The system, if its file names a scheduler and options that there are; else `UsageError`."""
+    own = system.scheduling
+    if own is None:
+        return system
+    names = [f"{SINGLE}{placed.name}" for placed in system.accelerators]
+    if own.scheduler not in (*SCHEDULERS, *names):
+        raise UsageError(f"scheduling.scheduler: {unknown_name(own.scheduler, (*SCHEDULERS, *names), 'scheduler')}")
+    known = options_of(own.scheduler)
+    for option in own.options:
+        if option not in known:
+            raise UsageError(f"scheduling.options: {unknown_name(option, known, f'option of {own.scheduler}')}")
+    return system

@@ -27,7 +27,7 @@ from mensa_sim.study.run.given import (
     workload_files_given,
 )
 from mensa_sim.study.run.on_chip import homes_of, splits_of, stacks_of
-from mensa_sim.study.run.placement import Goal, Placement, place
+from mensa_sim.study.run.placement import Goal, Placement, goals_of, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import (
@@ -39,10 +39,8 @@ from mensa_sim.study.run.result import (
     SteadyState,
     SystemResult,
 )
-from mensa_sim.study.run.scheduling import goals_of
-from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.generation.model import Generation
-from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.graph import LayerGraph, coverage_shares
 from mensa_sim.workload.layer import Layer
 
 LOGGER = logging.getLogger(__name__)

@@ -22,16 +22,22 @@ from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import made_of
-from mensa_sim.study.request.common import WorkloadRequest
-from mensa_sim.study.request.fields import options_of
+from mensa_sim.study.request.fields import WorkloadRequest, options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
-from mensa_sim.study.run.placement import Goal, Placement
+from mensa_sim.study.run.placement import Goal, Placement, goals_of
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
-from mensa_sim.study.run.scheduling import goals_of
-from mensa_sim.study.scenario.conversing import Generations, conversing, with_conversations
-from mensa_sim.study.scenario.placing import THROUGHPUT, goal_of_stream, pinned, place_streams, without_places
+from mensa_sim.study.scenario.placing import (
+    THROUGHPUT,
+    Generations,
+    conversing,
+    goal_of_stream,
+    pinned,
+    place_streams,
+    with_conversations,
+    without_places,
+)
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload, workload_files
 

@@ -12,12 +12,11 @@ from mensa_sim.study.reproduce.taken import taken_of
 from mensa_sim.study.reproduce.workers import FinishedModels, ModelTask, forget_systems, run_models, system_of
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.provenance import Provenance
-from mensa_sim.study.sensitivity.choices import price_choices, run_choices
 from mensa_sim.study.sensitivity.drawn import draw_swings, draw_tasks
 from mensa_sim.study.sensitivity.joint import Draw, Interval, draws_of, joint_intervals
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.request import SensitivityRequest
-from mensa_sim.study.sensitivity.setting import RunChoice
+from mensa_sim.study.sensitivity.setting import RunChoice, price_choices, run_choices
 from mensa_sim.study.sensitivity.swings import SEARCHED, Headline, Swing, Swings, headlines_of, search_label
 
 

@@ -1,12 +1,18 @@
-"""One way to decide a choice otherwise: what it sets on a system, whichever system that is."""
+"""What is varied, over which range, and what that sets on a system, whichever system that is.
+
+These are every constant of the technology that a run uses, and every stated choice. A constant whose publications agree
+is varied by a half to either side; where they do not, over what they say. Prices alone need no new run
+(`reproduce_scaling`); what changes times or mappings is run again, mappings searched anew.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field
+from pathlib import Path
 
 from mensa_sim.hardware.fields import Parts, holds_place, parse_override, place_of
 from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.files import Raw
+from mensa_sim.io.files import Raw, read_record
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.scaling import multiplied
@@ -127,3 +133,37 @@ def level_of(accelerator: Raw, inside: Parts) -> Raw | None:
     """The level that `levels.NAME...` names in an accelerator's data."""
     named: Iterator[Raw] = (level for level in accelerator.get("levels") or () if level.get("name") == inside[1])
     return next(named, None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoicesFile:
+    """What `choices.yaml` holds."""
+
+    prices: tuple[PriceChoice, ...]
+    runs: tuple[RunChoice, ...]
+
+
+_SHIPPED = read_record(Path(__file__).with_name("choices.yaml"), ChoicesFile)
+PRICE_CHOICES = _SHIPPED.prices
+RUN_CHOICES = _SHIPPED.runs
+
+
+def price_choices(systems: Sequence[System]) -> tuple[PriceChoice, ...]:
+    """The choices of prices that systems use: of memories those of the kinds that they have.
+
+    A kind of memory that stands in no system of the paper is varied by a half to either side.
+    """
+    kinds = dict.fromkeys(memory.kind for system in systems for memory in system.memories.values())
+    found = [choice for choice in PRICE_CHOICES if choice.memory_kind is None or choice.memory_kind in kinds]
+    known = {choice.memory_kind for choice in found}
+    for kind in kinds:
+        if kind not in known:
+            bits = (f"memories.{kind}.read_pj_per_bit", f"memories.{kind}.write_pj_per_bit")
+            for name, fields in (("energy per bit", bits), ("background", (f"memories.{kind}.background_mw",))):
+                found.append(PriceChoice(name=f"{name} of {kind}", fields=fields))
+    return tuple(found)
+
+
+def run_choices(systems: Sequence[str]) -> tuple[RunChoice, ...]:
+    """The choices that change anything on one of some systems."""
+    return tuple(choice for choice in RUN_CHOICES if any(choice.touches(system) for system in systems))

@@ -36,7 +36,7 @@ from mensa_sim.lookup import unknown_name
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.policies.registry import options_of
-from mensa_sim.study.run.scheduling import check_scheduling, goal_on
+from mensa_sim.study.run.placement import check_scheduling, goal_on
 from mensa_sim.study.space.space import Assignment
 
 TechnologyKey = tuple[str, str]

@@ -16,7 +16,7 @@ from mensa_sim.lookup import unknown_name
 from mensa_sim.names import repeated
 from mensa_sim.ranges import at_least
 from mensa_sim.records import dataclass
-from mensa_sim.workload.importers.registry import WORKLOAD_SUFFIXES
+from mensa_sim.workload.importers.reference import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
 _LENGTHS = ("prompt_tokens", "new_tokens", "context")

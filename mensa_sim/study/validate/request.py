@@ -5,8 +5,7 @@ from pathlib import Path
 
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.common import CACHED
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import CACHED, spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,10 @@
 """Fitting the model of `fit_model` to measured kernels, one family at a time, and judging it out of sample."""
 
+import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +26,8 @@ from mensa_sim.cost.measured.kernels import BINARY
 from mensa_sim.cost.measured.table import DTYPE_BYTES, Kernel, Timing
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.technology.device_figures import DeviceFigures
+from mensa_sim.io.files import validate, write_yaml
+from mensa_sim.io.store import Store, cache_folder, digest_of
 from mensa_sim.records import dataclass
 from mensa_sim.units import US_PER_S
 
@@ -245,3 +249,30 @@ def ends_of(form: ModelForm, shapes: Shapes) -> dict[str, tuple[int, int]]:
 def percent(errors: Floats) -> float:
     """The mean of relative errors."""
     return round(100 * float(errors.mean()), 2)
+
+
+def fit_yaml(fit: DeviceFit) -> str:
+    """The file's text: constants, rows and errors of each family, and no row of the measurements."""
+    data = dataclasses.asdict(fit)
+    data["figures"] = {name: value for name, value in data["figures"].items() if value is not None}
+    data["operators"] = {
+        family: {**each, "constants": dict(each["constants"])} for family, each in data["operators"].items()
+    }
+    header = (
+        "# Constants fitted to measured kernels by `mensa-sim calibrate`; "
+        "their meaning: mensa_sim/cost/measured/fits/model.py\n"
+        "# error_percent: mean error on rows left out, beside that of the plain roofline of the figures.\n"
+    )
+    return header + write_yaml(data)
+
+
+def kept_fit(table: Path, dtype: str, fit: Callable[[], DeviceFit | None]) -> DeviceFit | None:
+    """The fit of a table's file at an element type from the cache, or made now and then kept; none stays none."""
+    store = Store(cache_folder())
+    entry = f"fit-{digest_of(table.name, dtype, files=[table], stage='cost', libraries=('numpy', 'scipy'))}"
+    found = store.get_data(entry)
+    if found is None:
+        made = fit()
+        store.put_data(entry, {"fit": None if made is None else dataclasses.asdict(made)})
+        return made
+    return None if found["fit"] is None else validate(found["fit"], DeviceFit, entry)

@@ -6,8 +6,15 @@ from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
-from mensa_sim.study.convert.accelerator import CLOCK_HZ, MEMORY_KIND, TECHNOLOGY, accelerator_files
-from mensa_sim.study.convert.foreign import ForeignFile, in_newer_words, text_number
+from mensa_sim.study.convert.foreign import (
+    CLOCK_HZ,
+    MEMORY_KIND,
+    TECHNOLOGY,
+    ForeignFile,
+    accelerator_files,
+    in_newer_words,
+    text_number,
+)
 from mensa_sim.units import BITS_PER_BYTE, KIB
 from mensa_sim.workload.dims import Operand
 

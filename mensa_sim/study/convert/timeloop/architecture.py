@@ -7,15 +7,16 @@ from typing import Any
 from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
-from mensa_sim.study.convert.accelerator import (
+from mensa_sim.study.convert.foreign import (
     CLOCK_HZ,
     MEMORY_KIND,
     TECHNOLOGY,
+    ForeignFile,
     accelerator_files,
     dims_of,
     stationary_of,
+    text_number,
 )
-from mensa_sim.study.convert.foreign import ForeignFile, text_number
 from mensa_sim.study.convert.timeloop.fanout import axes_of
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
 from mensa_sim.study.convert.timeloop.older import CONSTRAINTS

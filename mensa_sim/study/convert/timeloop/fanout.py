@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from mensa_sim.study.convert.accelerator import dims_of
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import ForeignFile, dims_of
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode
 
 LETTERS: Mapping[str, str] = {

@@ -6,8 +6,14 @@ from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
-from mensa_sim.study.convert.accelerator import CLOCK_HZ, accelerator_files, bare_technology, dims_of, stationary_of
-from mensa_sim.study.convert.foreign import ForeignFile
+from mensa_sim.study.convert.foreign import (
+    CLOCK_HZ,
+    ForeignFile,
+    accelerator_files,
+    bare_technology,
+    dims_of,
+    stationary_of,
+)
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
 from mensa_sim.study.convert.zigzag.older import renewed
 from mensa_sim.units import BITS_PER_BYTE
