@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.cost.counts.crossing import most
-from mensa_sim.cost.counts.nest import NestCounts
+from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
 from mensa_sim.cost.counts.tally import Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.counts.ways import Precision, precision_of
 from mensa_sim.cost.energy import EnergyModel
@@ -15,7 +15,7 @@ from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import OPERANDS
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import Layer
 
 
@@ -80,6 +80,7 @@ def billed(
     """
     tally = new_tally(accelerator)
     array_cycles: Any = 0
+    waiting: dict[Operand, Any] = {}
     ends: list[Any] = [0, 0]
     held: dict[tuple[str, str], Any] = {}
     dynamic: dict[str, Any] = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
@@ -97,6 +98,7 @@ def billed(
         dynamic["mac"] = repeats.steps * counts.macs * (1 - skipped) * mac_pj
         dynamic["network"] = _network_pj(counts, energy, repeats)
         for operand, count in counts.operands.items():
+            waiting[operand] = wait_cycles(count) * repeats.steps
             for each in count.levels:
                 if not each.level.ported:
                     fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
@@ -109,7 +111,8 @@ def billed(
     for level in accelerator.levels:
         if level.ported:
             port = tally.ports[level.name]
-            buffer_cycles = most(buffer_cycles, port.cycles(level))
+            still = sum(cycles for operand, cycles in waiting.items() if operand not in level.serves)
+            buffer_cycles = most(buffer_cycles, port.cycles(level) + still)
             moved_pj = port.reads * energy.read_pj[level.name] + port.writes * energy.write_pj[level.name]
             dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
     read_bits, write_bits = tally.total(MEMORY)

@@ -102,7 +102,7 @@ class LayerCost:
     compute_cycles: int
     """Cycles of the array and the vector unit, fill and drain included."""
     buffer_cycles: int
-    """Cycles that the busiest buffer port needs."""
+    """Cycles that the busiest buffer port needs, and stands still because the array waits for what passes others."""
     spatial_utilization: float = 0.0
     """MACs over PEs times the cycles that a full array would still need: the loss to dims that do not fill axes."""
     peak_macs_per_s: int

@@ -112,7 +112,7 @@ def sram(draw: st.DrawFn, name: str, serves: tuple[Operand, ...], per: tuple[int
         read_bits=64,
         write_bits=128,
         min_bits=draw(one_of(8, 16, 64)),
-        ports=draw(one_of("separate", "rw")),
+        ports=draw(one_of("separate", "rw", "per_operand")),
         double_buffered=draw(st.booleans()),
         waits=draw(st.booleans()),
         **sharing(draw, serves, list(per)),

@@ -22,6 +22,7 @@ from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
+from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 EDGE_TPU = load_system("edge_tpu")
@@ -76,19 +77,23 @@ def by_hand(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int) ->
 
 
 def port_cycles(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int) -> int:
-    """Cycles of the busiest port of the busiest instance."""
+    """Cycles of the busiest port of the busiest instance, and those in which the array waits for what passes others."""
     busiest = 0
     for level in spec.levels:
         if level.read_bits is None:
             continue
-        reads = writes = Fraction(0)
-        for operand in level.serves:
-            passed = zip(way_of(spec, operand), seen[operand]["levels"], strict=True)
-            (moved,) = (counts for each, counts in passed if each == level)
-            reads += Fraction(steps * (moved["feed_accesses"] + moved["drain_accesses"]), moved["instances"])
-            writes += Fraction(steps * (moved["collect_accesses"] + moved["fill_accesses"]), moved["instances"])
-        cycles = ceil(reads * level.min_bits / level.read_bits), ceil(writes * level.min_bits / level.write_bits)
-        busiest = max(busiest, sum(cycles) if level.ports == "rw" else max(cycles))
+        others = set(OPERANDS) - set(level.serves)
+        still = steps * sum(waited(way_of(spec, operand), seen[operand]["levels"]) for operand in others)
+        apart = level.ports == "per_operand"
+        for passing in [[operand] for operand in level.serves] if apart else [level.serves]:
+            reads = writes = Fraction(0)
+            for operand in passing:
+                passed = zip(way_of(spec, operand), seen[operand]["levels"], strict=True)
+                (moved,) = (counts for each, counts in passed if each == level)
+                reads += Fraction(steps * (moved["feed_accesses"] + moved["drain_accesses"]), moved["instances"])
+                writes += Fraction(steps * (moved["collect_accesses"] + moved["fill_accesses"]), moved["instances"])
+            cycles = ceil(reads * level.min_bits / level.read_bits), ceil(writes * level.min_bits / level.write_bits)
+            busiest = max(busiest, still + (sum(cycles) if level.ports == "rw" else max(cycles)))
     return busiest
 
 

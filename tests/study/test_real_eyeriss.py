@@ -12,10 +12,26 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.predict import Predictor
-from mensa_sim.units import PJ_PER_MJ, PS_PER_S, leakage_pj
+from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, PS_PER_S, leakage_pj
 from mensa_sim.workload.load import load_workload
 
 BYTES_PER_ACCESS = 2
+VGG16_MS = {
+    "conv1_1": (76.2, 38.0),
+    "conv1_2": (910.3, 810.6),
+    "conv2_1": (470.3, 405.3),
+    "conv2_2": (894.3, 810.8),
+    "conv3_1": (241.1, 204.0),
+    "conv3_2": (460.9, 408.1),
+    "conv3_3": (457.7, 408.1),
+    "conv4_1": (135.8, 105.1),
+    "conv4_2": (254.8, 210.0),
+    "conv4_3": (246.3, 210.0),
+    "conv5_1": (54.3, 48.3),
+    "conv5_2": (53.7, 48.5),
+    "conv5_3": (53.7, 48.5),
+}
+"""In all and while the array works, three images (table VI, recalled: their sums are its 4309.5 and 3755.2)."""
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +69,38 @@ def test_all_five_convolutions_take_what_34_7_images_a_second_leave() -> None:
     assert predicted == pytest.approx(4 / 34.7 * 1e3, rel=0.015)
 
 
-def test_vgg16_by_its_authors_mapping_moves_what_dram_is_said_to_move_and_is_a_third_too_fast() -> None:
-    """0.7 images a second, three at a time, and 0.0035 accesses of DRAM for each MAC; ours take half of that time."""
+def test_vgg16_by_its_authors_mapping_takes_what_they_measured_layer_by_layer() -> None:
+    """0.7 images a second, three at a time, and 0.0035 accesses of DRAM for each MAC.
+
+    The array works within 6 % of each layer's time, inputs and outputs that it waits for included within 12 %.
+    """
     system, workload = load_system("eyeriss_v1"), load_workload("vgg16_convolutions")
     table = price(workload, system, "energy")
-    layers = [table.cost(layer.name, "eyeriss_v1") for layer in table.graph.layers]
+    layers = {layer.name: table.cost(layer.name, "eyeriss_v1") for layer in table.graph.layers}
     bandwidth = system.memory_of("eyeriss_v1").effective_bytes_per_s
-    assert sum(cost.latency_ps(bandwidth) for cost in layers) / PS_PER_S == pytest.approx(0.67 * 3 / 0.7, rel=0.02)
-    moved = sum(cost.memory_bytes for cost in layers) / BYTES_PER_ACCESS
-    assert moved / sum(cost.macs for cost in layers) == pytest.approx(0.0035, rel=0.12)
+    assert sum(total_ms for total_ms, _ in VGG16_MS.values()) == pytest.approx(4309.5, abs=0.5)
+    assert sum(processing_ms for _, processing_ms in VGG16_MS.values()) == pytest.approx(3755.2, abs=0.5)
+    for name, (total_ms, processing_ms) in VGG16_MS.items():
+        assert layers[name].on_chip_ps / PS_PER_MS == pytest.approx(processing_ms, rel=0.06), name
+        assert layers[name].latency_ps(bandwidth) / PS_PER_MS == pytest.approx(total_ms, rel=0.12), name
+    whole_s = sum(cost.latency_ps(bandwidth) for cost in layers.values()) / PS_PER_S
+    assert whole_s == pytest.approx(3 / 0.7, rel=0.051)
+    moved = sum(cost.memory_bytes for cost in layers.values()) / BYTES_PER_ACCESS
+    assert moved / sum(cost.macs for cost in layers.values()) == pytest.approx(0.0035, rel=0.025)
+
+
+def test_most_of_vgg16_is_bound_by_sums_that_cross_the_global_buffer() -> None:
+    """Over ports that inputs take too, 64 bits each way, it would be slower than measured; over 128 much faster."""
+    shared, twice = (
+        load_system("eyeriss_v1", [f"accelerators.eyeriss_v1.levels.activation_buffer.{change}" for change in changes])
+        for changes in (["ports=separate"], ["read_bits=128", "write_bits=128"])
+    )
+    table = load_workload("vgg16_convolutions")
+    own, with_inputs, wide = (
+        price(table, system, "energy").cost("conv2_2", "eyeriss_v1").on_chip_ps / PS_PER_MS
+        for system in (load_system("eyeriss_v1"), shared, twice)
+    )
+    assert wide < 0.6 * own < own < with_inputs
 
 
 def test_the_chip_takes_the_power_that_was_measured_while_it_works_on_all_five(costs: Mapping[str, LayerCost]) -> None:

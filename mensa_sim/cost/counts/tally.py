@@ -54,29 +54,40 @@ def least_common(units: list[Any]) -> Any:
     return reduce(np.lcm, units) if any(isinstance(unit, np.ndarray) for unit in units) else lcm(*units)
 
 
+Accesses = tuple[Any, Any, Any]
+"""Reads, writes, and the instances that work side by side at them."""
+
+
 @dataclass(slots=True)
 class Port:
     """Accesses at one SRAM, over all its instances, in units of its smallest access."""
 
     reads: Any = 0
     writes: Any = 0
-    shared: list[tuple[Any, Any, Any]] = field(default_factory=list)
-    """Reads, writes, and the instances that work side by side at them."""
+    shared: list[Accesses] = field(default_factory=list)
+    operands: dict[str, list[Accesses]] = field(default_factory=dict)
+    """Beside `shared`, which take every port: those of an operand."""
 
-    def access(self, reads: Any, writes: Any, spread: Any = 1) -> None:
-        """Add accesses that so many instances share."""
+    def access(self, reads: Any, writes: Any, spread: Any = 1, operand: str | None = None) -> None:
+        """Add accesses that so many instances share, of one operand or at every port."""
         self.reads = self.reads + reads
         self.writes = self.writes + writes
-        self.shared.append((reads, writes, spread))
+        each = self.shared if operand is None else self.operands.setdefault(operand, [])
+        each.append((reads, writes, spread))
 
     def cycles(self, level: Level) -> Any:
-        """Cycles of the busier port of an instance, or of the one port that reads and writes share."""
-        unit = least_common([spread for _, _, spread in self.shared])
-        read = sum(reads * (unit // spread) for reads, _, spread in self.shared)
-        written = sum(writes * (unit // spread) for _, writes, spread in self.shared)
-        reads = -(-read * level.access_bits // (level.read_width * unit))
-        writes = -(-written * level.access_bits // (level.write_width * unit))
-        return reads + writes if level.ports == "rw" else most(reads, writes)
+        """Cycles of the busiest port of an instance, or of the one port that reads and writes share."""
+        ports = [sum(port, self.shared) for port in level.by_port(self.operands.items())]
+        return most(*(_cycles(level, each) for each in ports or [self.shared]))
+
+
+def _cycles(level: Level, shared: list[Accesses]) -> Any:
+    unit = least_common([spread for _, _, spread in shared])
+    read = sum(reads * (unit // spread) for reads, _, spread in shared)
+    written = sum(writes * (unit // spread) for _, writes, spread in shared)
+    reads = -(-read * level.access_bits // (level.read_width * unit))
+    writes = -(-written * level.access_bits // (level.write_width * unit))
+    return reads + writes if level.ports == "rw" else most(reads, writes)
 
 
 @dataclass(slots=True)
@@ -126,6 +137,7 @@ def nest_traffic(
                     level.feed_accesses * steps + level.drain_accesses * outer,
                     level.collect_accesses * steps + level.fill_accesses * outer,
                     level.instances,
+                    operand,
                 )
             read_bits = level.feed_bits * steps + level.drain_bits * outer
             tally.move(operand, level.level.name, read_bits, level.collect_bits * steps + level.fill_bits * outer)

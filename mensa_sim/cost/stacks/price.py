@@ -193,7 +193,7 @@ class StackPricer:
     def _over_tiles(self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove]) -> LayerCost:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
         cost = _together(name, tiles)
-        ports: dict[str, float] = {}
+        ports: dict[tuple[str, str], float] = {}
         traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
         for each in crossings:
             level = self._accelerator.store_of(each.operand)
@@ -201,7 +201,8 @@ class StackPricer:
                 continue
             reads, writes = -(-each.read_bits // level.access_bits), -(-each.write_bits // level.access_bits)
             cycles = level.access_bits * (reads / level.write_width + writes / level.read_width)
-            ports[level.name] = ports.get(level.name, 0.0) + cycles
+            port = level.name, level.port_of(each.operand)
+            ports[port] = ports.get(port, 0.0) + cycles
             level_pj = reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
             if each.stays:
                 energies.append(({level.component: level_pj}, 1))

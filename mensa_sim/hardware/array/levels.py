@@ -1,13 +1,15 @@
 """A level of an accelerator's memory: registers or an SRAM, one in each PE, one for each row, or one in all."""
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, TypeVar
 
 from mensa_sim.names import check_folder_name
 from mensa_sim.ranges import at_least, within
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand
 
-PortKind = Literal["separate", "rw"]
+Passing = TypeVar("Passing")
+PortKind = Literal["separate", "rw", "per_operand"]
 
 WIDEST_PORT_BITS = 2**24
 """A choice, thousands of times the widest that ships: counts times a width stay whole numbers of 64 bits."""
@@ -40,7 +42,8 @@ class Level:
     min_bits: int | None = None
     """The smallest access of an SRAM; none: its narrower port."""
     ports: PortKind = "separate"
-    """Whether reads and writes go at once, or share one port (`rw`)."""
+    """Whether reads and writes go at once, share one port (`rw`), or go at once for each operand by itself, as where a
+    bank holds one operand (`per_operand`; elementwise work then takes all of them)."""
     double_buffered: bool = True
     """An SRAM holds a tile and the next one; otherwise what has been used makes room for what comes."""
     waits: bool = False
@@ -105,6 +108,17 @@ class Level:
     def access_bits(self) -> int:
         """Bits of the smallest access; registers are read bit by bit."""
         return min(self.read_width, self.write_width) if self.min_bits is None else self.min_bits
+
+    def port_of(self, operand: str) -> str:
+        """The name of the ports that an operand passes: those of all, or its own."""
+        return operand if self.ports == "per_operand" else ""
+
+    def by_port(self, passing: Iterable[tuple[str, Passing]]) -> list[list[Passing]]:
+        """What operands pass it with, given beside each, in lists of those that share their ports."""
+        ports: dict[str, list[Passing]] = {}
+        for operand, each in passing:
+            ports.setdefault(self.port_of(operand), []).append(each)
+        return list(ports.values())
 
     def shared_along(self, operand: Operand) -> tuple[int, ...]:
         """Axes along which lanes with the same element of an operand share an instance."""

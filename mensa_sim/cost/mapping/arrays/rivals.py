@@ -74,7 +74,7 @@ class Rivals:
         """[figure][chain] All that a price depends on, but for the array's passes and levels that nothing changes."""
         dataflow, grid, capacity_bits = self._target.accelerator.dataflow, self._entries, self._sides.capacity_bits
         yield total([each.chip_pj for each in rows.values()])[0, 0]
-        yield total([each.wait_cycles for each in rows.values()])[0, 0]
+        yield from (each.wait_cycles[0, 0] for each in rows.values() if each.waits)
         yield rows["output"].partial[0, 0].astype(np.float64)
         if dataflow.pipeline_cycles_per == "pass":
             yield rows[dataflow.stationary].swaps[0, 0]
@@ -82,12 +82,14 @@ class Rivals:
             if not each.ports:
                 yield from (each.crossings[figure, 0, 0, 0] for figure in (BODY_BITS, CROSSING_PJ, END_BITS))
         for level, changes in levels:
-            ports = [port for each in rows.values() for port in each.ports if port.stop.level.name == level.name]
-            units = least_common([port.stop.instances for port in ports])
-            parts = [grid.each(units // port.stop.instances) for port in ports]
-            yield total([port.reads * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
-            yield total([port.writes * part for port, part in zip(ports, parts, strict=True)])[0, 0] * changes
-            room_bits = total([port.room_bits[0] for port in ports])[0, 0]
+            passing = [(operand, port) for operand, each in rows.items() for port in each.ports]
+            ports = level.by_port(each for each in passing if each[1].stop.level.name == level.name)
+            for some in ports:
+                units = least_common([port.stop.instances for port in some])
+                parts = [grid.each(units // port.stop.instances) for port in some]
+                yield total([port.reads * part for port, part in zip(some, parts, strict=True)])[0, 0] * changes
+                yield total([port.writes * part for port, part in zip(some, parts, strict=True)])[0, 0] * changes
+            room_bits = total([port.room_bits[0] for some in ports for port in some])[0, 0]
             yield (
                 room_bits
                 if self._last_stage(level) >= self._outermost

@@ -32,7 +32,7 @@ CROSSINGS = BODY_BITS, CROSSING_PJ, FILL_ACCESSES, DRAIN_ACCESSES, END_BITS = ra
 accesses, and the first tile of a weight or input, the last one of an output."""
 
 NOTHING: Floats = np.zeros((1, 1, 1))
-_OF_TASKS = ("way", "stop")
+_OF_TASKS = ("way", "stop", "waits")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,7 +58,8 @@ class OperandRows:
     swaps: Floats
     """Times that the registers take up another tile, of the operand that fills the array; nothing of others."""
     wait_cycles: Floats
-    """In which the array waits for its inner levels."""
+    """In which the array waits for its inner levels; nothing where `waits` is false."""
+    waits: bool
     partial: Bools
     """Sums come to the outermost SRAM before they are final."""
     crossings: Floats
@@ -177,6 +178,7 @@ class OperandArrays:
             chip_pj=cube(total(chip_pj)),
             swaps=cube(registers.visits.times * registers.tiles.number) if self._fills else NOTHING,
             wait_cycles=cube(total(wait_cycles)),
+            waits=bool(wait_cycles),
             partial=self.partial,
             crossings=crossings,
             leaves=leaves,

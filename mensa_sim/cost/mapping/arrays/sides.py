@@ -123,6 +123,13 @@ class Sides:
         for operand, own in rows.items():
             for port in own.ports:
                 self._passing.setdefault(port.stop.level.name, []).append((operand, port, port is own.ports[-1]))
+        waited = [(each.way.operand, each.wait_cycles) for each in rows.values() if each.waits]
+        self._still = {
+            level.name: total([cycles for operand, cycles in waited if operand not in level.serves])
+            for level in target.accelerator.levels
+            if any(operand not in level.serves for operand, _ in waited)
+        }
+        """By level whose ports stand still while the array waits for an operand that does not pass it."""
         self._known: dict[Hashable, Side] = {}
         self._fitting: dict[Hashable, Bools] = {}
         self._cycles: dict[Hashable, Floats] = {}
@@ -166,7 +173,10 @@ class Sides:
             vector = case.vector.ports[level.name]
             read_pj, write_pj = self._energy.read_pj[level.name], self._energy.write_pj[level.name]
             energy_pj = energy_pj + self._entries.each(vector.reads * read_pj + vector.writes * write_pj)
-            cycles = np.maximum(cycles, self.port_cycles(level, operands, crossings, case))
+            busy = self.port_cycles(level, operands, crossings, case)
+            if level.name in self._still:
+                busy = busy + _times(self._still[level.name], self._entries.each(case.repeats.steps))
+            cycles = np.maximum(cycles, busy)
         return Side(
             body_bits=total([crossing[BODY_BITS] for crossing in crossings.values()]),
             end_bits=total([crossing[END_BITS] for crossing in crossings.values()]),
@@ -183,17 +193,18 @@ class Sides:
         crossings: Mapping[Operand, Floats],
         case: BufferCase,
     ) -> Floats:
-        """Cycles of a level's busier port, in one of the instances that share the work.
+        """Cycles of a level's busiest port, in one of the instances that share the work.
 
         Those of a level where no operand comes from memory or goes there are those of all residencies.
         """
-        ports = [each for each in self._passing[level.name] if each[0] in operands]
-        if any(outermost and operand in crossings for operand, _, outermost in ports):
-            return self._port_cycles(level, ports, crossings, case)
+        passing = [each for each in self._passing[level.name] if each[0] in operands]
+        ports = level.by_port((each[0], each) for each in passing)
+        if any(outermost and operand in crossings for operand, _, outermost in passing):
+            return reduce(np.maximum, [self._port_cycles(level, port, crossings, case) for port in ports])
         moved = (number for each in case.vector.ports[level.name].shared for number in each)
         key = level.name, *operands, *(np.asarray(each).tobytes() for each in (case.repeats.steps, *moved))
         if key not in self._cycles:
-            self._cycles[key] = self._port_cycles(level, ports, {}, case)
+            self._cycles[key] = reduce(np.maximum, [self._port_cycles(level, port, {}, case) for port in ports])
         return self._cycles[key]
 
     def _port_cycles(
