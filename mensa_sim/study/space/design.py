@@ -8,6 +8,7 @@ leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +44,30 @@ TechnologyKey = tuple[str, str]
 """A technology file's path, and the fields that differ from it as JSON text."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Entry:
-    """One accelerator of a design: its file's plain data, its memory, and changed fields of its technology."""
+    """One accelerator of a design: its file's plain data, its memory, and changed fields of its technology.
+
+    Designs share those that they leave as they are: who changes one takes a copy, and does so before its text is read.
+    """
 
     data: Raw
     memory: Any
     technology_changes: list[Assignment] = field(default_factory=list)
 
-    @property
+    @cached_property
     def technology(self) -> TechnologyKey:
         return str(self.data.get("technology", "")), json_line(self.technology_changes)
+
+    @cached_property
+    def text(self) -> str:
+        """Its data, as they stand in its file."""
+        return json_line(self.data)
+
+    @cached_property
+    def identity(self) -> str:
+        """Text that entries share exactly when they are the same."""
+        return json_line([self.data, self.memory, self.technology], sort_keys=True)
 
     def copy(self) -> "Entry":
         return Entry(data=fresh(self.data), memory=self.memory, technology_changes=list(self.technology_changes))
@@ -72,7 +86,7 @@ class Design:
 
     def identity(self) -> str:
         """Text that two designs share exactly when they are the same design."""
-        entries = [(name, e.data, e.memory, e.technology) for name, e in self.entries.items()]
+        entries = [(name, entry.identity) for name, entry in self.entries.items()]
         return json_line(
             [self.system, entries, self.scheduler, self.objective, self.flow, self.options], sort_keys=True
         )
@@ -108,7 +122,7 @@ class Base:
         """
         design = Design(
             system=fresh(self.system),
-            entries={name: entry.copy() for name, entry in self.entries.items()},
+            entries=dict(self.entries),
             scheduler=self.scheduler,
             objective=self.objective,
             flow=self.flow,
@@ -175,10 +189,10 @@ class Base:
         if place.owner == "system":
             set_field(design.system, place.inside, value, shown)
         elif name is None:
-            for entry in design.entries.values():
-                entry.technology_changes.append((".".join(place.inside), value))
+            for each in design.entries:
+                _own_entry(design, each).technology_changes.append((".".join(place.inside), value))
         elif name in design.entries:
-            _set_entry(design.entries[name], place, value, shown)
+            _set_entry(_own_entry(design, name), place, value, shown)
         elif name not in self.entries and name not in self.optional:
             raise UsageError(f"{shown}: {unknown_name(name, {*self.entries, *self.optional}, 'accelerator')}")
 
@@ -190,6 +204,12 @@ def assignments_of(overrides: Iterable[str]) -> list[Assignment]:
 
 def _is_structure(name: str) -> bool:
     return name == "accelerators" or (name.startswith("accelerators.") and name.count(".") == 1)
+
+
+def _own_entry(design: Design, name: str) -> Entry:
+    """An entry of a design that no other design has."""
+    design.entries[name] = design.entries[name].copy()
+    return design.entries[name]
 
 
 def _set_entry(entry: Entry, place: FieldPlace, value: Any, shown: str) -> None:
@@ -249,12 +269,11 @@ class Builder:
         return assembled_system(file, placed, base.label)
 
     def _spec(self, base: Base, name: str, entry: Entry) -> Accelerator:
-        text = json_line(entry.data)
-        if text not in self._specs:
+        if entry.text not in self._specs:
             if len(self._specs) > 4096:
                 self._specs.clear()
-            self._specs[text] = validated_accelerator(entry.data, f"{base.label}: accelerators.{name}")
-        return self._specs[text]
+            self._specs[entry.text] = validated_accelerator(entry.data, f"{base.label}: accelerators.{name}")
+        return self._specs[entry.text]
 
     def _technology(self, base: Base, key: TechnologyKey) -> Technology:
         if key not in self._technologies:
