@@ -17,6 +17,9 @@ Key = tuple[str, str, Residency]
 Rooms = Mapping[str, int]
 """Bytes of levels by name, where a layer has less than all of them."""
 
+MADE_OF_ALL = 64
+"""Things kept that are made of all costs of a graph: thousands of schedules each have their own. A choice."""
+
 WAITS_FREE = "its idle power is not stated, so it draws nothing while it waits"
 """What a reader must know of a measured accelerator beside others."""
 
@@ -32,6 +35,18 @@ class AcceleratorCosts:
     """By layer, the first that costs the same in all: blocks of a model repeat."""
     made: dict[Hashable, object] = field(default_factory=dict)
     """What has been made of those costs alone, by what it is and whatever else it depends on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemCosts:
+    """The costs of a graph's layers on several accelerators, which all systems share that have these alone."""
+
+    graph: LayerGraph
+    columns: Mapping[str, AcceleratorCosts]
+    costs: Mapping[Key, LayerCost]
+    refusals: Mapping[tuple[str, str], str]
+    made: dict[Hashable, object] = field(default_factory=dict)
+    """What has been made of all those costs, by what it is and whatever else it depends on."""
 
 
 class InRoom(Protocol):
@@ -58,6 +73,8 @@ class CostTable:
     """What a layer costs on an accelerator with less room, where anybody can say."""
     columns: Mapping[str, AcceleratorCosts] = field(default_factory=dict, repr=False, compare=False)
     """The costs of accelerators that other systems may share."""
+    shared: SystemCosts | None = field(default=None, repr=False, compare=False)
+    """All of its costs, where other systems may share them all."""
 
     def __repr__(self) -> str:
         return f"<CostTable: {self.graph.name} on {self.system.name}, {len(self.costs)} costs>"
@@ -71,6 +88,17 @@ class CostTable:
             made[key] = make()
         return cast(Made, made[key])
 
+    def made_of_all(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """What is made of the costs on all accelerators and of its key alone; of shared costs it is made once."""
+        if self.shared is None or self.shared.graph is not self.graph:
+            return make()
+        made = self.shared.made
+        if key not in made:
+            if len(made) >= MADE_OF_ALL:
+                made.clear()
+            made[key] = make()
+        return cast(Made, made[key])
+
     def first_alike(self, layer: str, accelerator: str) -> str:
         """The first layer that costs the same as this one there, whatever lies on chip; itself where none is known."""
         column = self.columns.get(accelerator)
@@ -78,7 +106,7 @@ class CostTable:
 
     def with_costs(self, costs: Mapping[Key, LayerCost], in_room: InRoom | None) -> Self:
         """The table with other costs, of which nothing is made yet."""
-        return replace(self, costs=costs, in_room=in_room, columns={})
+        return replace(self, costs=costs, in_room=in_room, columns={}, shared=None)
 
     def cost(self, layer: str, accelerator: str, residency: Residency = STREAMED) -> LayerCost:
         """The cost of a layer on an accelerator; `InfeasibleError` says why where it cannot run."""

@@ -43,17 +43,16 @@ def problem_of(
     pinned = _pins(graph, system, members, pins or {})
     known = families_of(graph) if families is None else families
     names = tuple(accelerator.name for accelerator in system.accelerators)
+    what = "problem", tuple(map(tuple, stacks)), tuple(pinned), tuple(known.items())
+    units, tensors = costs.made_of_all(what, lambda: _parts(members, costs, names, known, pinned))
     problem = Problem(
         name=f"{graph.name} on {system.name}",
         accelerators=names,
         memories=tuple(system.home_of(name) for name in names),
         channels=tuple(accelerator.memory for accelerator in system.accelerators),
         turns=system.turns,
-        units=tuple(_unit(layers, costs, names, known, pin) for layers, pin in zip(members, pinned, strict=True)),
-        tensors=tuple(
-            UnitTensor(producer=each.producer, readers=each.readers, size_bytes=each.size_bytes)
-            for each in handovers(graph, members)
-        ),
+        units=units,
+        tensors=tensors,
         routes=routes_of(system),
         static_mw=static_mw,
         families={family: names.index(name) for family, name in system.families.items()},
@@ -64,6 +63,22 @@ def problem_of(
     )
     require_runnable(problem)
     return problem
+
+
+def _parts(
+    members: Sequence[tuple[Layer, ...]],
+    costs: CostTable,
+    accelerators: tuple[str, ...],
+    families: Mapping[str, int],
+    pins: Sequence[int | None],
+) -> tuple[tuple[Unit, ...], tuple[UnitTensor, ...]]:
+    """The units, and what flows between them."""
+    units = (_unit(layers, costs, accelerators, families, pin) for layers, pin in zip(members, pins, strict=True))
+    tensors = (
+        UnitTensor(producer=each.producer, readers=each.readers, size_bytes=each.size_bytes)
+        for each in handovers(costs.graph, members)
+    )
+    return tuple(units), tuple(tensors)
 
 
 def _unit(

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.prices.columns import SharedColumns
+from mensa_sim.cost.prices.columns import SharedCosts
 from mensa_sim.cost.prices.kept import KeptPrices
 from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.prices.repriced import Contests
-from mensa_sim.cost.table import AcceleratorCosts
+from mensa_sim.cost.table import MADE_OF_ALL, AcceleratorCosts
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -81,7 +81,17 @@ def test_systems_that_differ_elsewhere_share_an_accelerators_costs_and_what_is_m
         assert costs == price(GRAPH, system)
         for name in ("pascal", "pavlov"):
             costs.made_once(name, "made", lambda name=name: made.append(name))
-    assert made == ["pascal", "pavlov", "pavlov"]
+        costs.made_of_all("made", lambda: made.append("all"))
+    assert made == ["pascal", "pavlov", "all", "pavlov", "all"]
+
+
+def test_of_all_costs_of_a_system_so_many_things_are_kept_and_none_for_the_graph_in_another_order() -> None:
+    costs, made = price(GRAPH, load_system("mensa_g")), []
+    for key in (*range(MADE_OF_ALL + 1), 0, MADE_OF_ALL):
+        costs.made_of_all(key, lambda key=key: made.append(key))
+    assert made == [*range(MADE_OF_ALL + 1), 0]
+    turned = replace(costs, graph=replace(GRAPH, layers=GRAPH.layers[::-1]))
+    assert [turned.made_of_all("names", lambda each=each: each) for each in ("a", "b")] == ["a", "b"]
 
 
 def test_of_other_costs_everything_is_made_anew() -> None:
@@ -91,12 +101,12 @@ def test_of_other_costs_everything_is_made_anew() -> None:
 
 
 def test_costs_of_so_many_layers_are_shared_and_the_oldest_leave_first() -> None:
-    columns = SharedColumns(layers=7)
+    columns = SharedCosts[AcceleratorCosts](layers=7)
     for key in ("first", "second", "first", "third"):
         if columns.get(key) is None:
             columns.put(key, AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
     assert [key for key in ("first", "second", "third") if columns.get(key)] == ["first", "third"]
-    SharedColumns(layers=2).put("long", AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
+    SharedCosts[AcceleratorCosts](layers=2).put("long", AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
 
 
 def test_a_file_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:

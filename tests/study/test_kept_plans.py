@@ -6,10 +6,12 @@ import pytest
 
 from mensa_sim.cost.prices.kept import FILE, KeptPrices
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.price import price
 from mensa_sim.flow import FlowName
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.study.run import flows
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.workload.load import load_workload
@@ -81,3 +83,15 @@ def test_stacks_and_measured_devices_are_planned_anew(planner: Planner, system: 
     for times in (1, 2):
         planner.plan(workload="mnist_cnn", system=system, flow=flow, scheduler="greedy")
         assert planner.sought == times
+
+
+def test_systems_that_differ_in_a_link_share_all_of_a_plan_but_its_copies() -> None:
+    memo, graph, plans = PriceMemo(), load_workload("small_cnn"), []
+    where = {layer.name: ("pascal", "jacquard")[place % 2] for place, layer in enumerate(graph.layers)}
+    for link in ([], ["links.0.bandwidth_bytes_per_s=1000000000"], ["links.0.latency_ps=77"]):
+        system = load_system("mensa_g", link)
+        shared, alone = (make_plan(graph, price(graph, system, memo=known), where) for known in (memo, None))
+        assert shared == alone
+        plans.append(shared)
+    assert plans[0].units is plans[1].units is plans[2].units
+    assert plans[0].copies != plans[1].copies != plans[2].copies

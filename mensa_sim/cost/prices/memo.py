@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Priced
-from mensa_sim.cost.prices.columns import SharedColumns
+from mensa_sim.cost.prices.columns import SharedCosts
 from mensa_sim.cost.prices.kept import FILE, KeptPrices, PriceKey
 from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.table import AcceleratorCosts, SystemCosts
 from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -95,8 +96,10 @@ class PriceMemo:
         """What is priced again at other speeds, where that is expected."""
         self._slowed: dict[Hashable, str] = {}
         """By an accelerator's key, the one that it has in common with slower and faster ones."""
-        self.columns = SharedColumns()
+        self.columns = SharedCosts[AcceleratorCosts]()
         """What whole graphs cost on an accelerator."""
+        self.systems = SharedCosts[SystemCosts]()
+        """What they cost on all accelerators of a system."""
         self.priced = 0
         """Pairs that were found nowhere and so were priced."""
 

@@ -1,6 +1,7 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
 from collections.abc import Container, Hashable, Mapping, Sequence
+from dataclasses import replace
 
 from mensa_sim.cost.datasheet import datasheet_cost
 from mensa_sim.cost.energy import energy_model
@@ -11,7 +12,7 @@ from mensa_sim.cost.prices.memo import Known, PairKey, PriceMemo, known_or_price
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
-from mensa_sim.cost.table import AcceleratorCosts, CostTable, Key
+from mensa_sim.cost.table import AcceleratorCosts, CostTable, Key, SystemCosts
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.hardware.accelerator import Accelerator, DatasheetDevice, Device, MeasuredDevice
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -40,6 +41,10 @@ def price(
         )
     memo = memo or PriceMemo()
     shared = {placed.name: _shared_by(graph, placed, system, objective, memo) for placed in system.accelerators}
+    key = None if None in shared.values() else tuple(shared.values())
+    whole = memo.systems.get(key)
+    if whole is not None:
+        return _table(whole, system, objective, memo)
     known = {name: memo.columns.get(key) for name, key in shared.items()}
     columns = _new_columns(graph, system, objective, memo, [name for name, column in known.items() if column is None])
     for name, column in columns.items():
@@ -64,14 +69,22 @@ def price(
                 (layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES
             }
             costs |= limited(measured, memory)
+    own = {name: column for name, column in columns.items() if shared[name] is not None}
+    whole = SystemCosts(graph=graph, columns=own, costs=costs, refusals=refused)
+    memo.systems.put(key, whole)
+    return replace(_table(whole, system, objective, memo), shared=whole if key else None)
+
+
+def _table(whole: SystemCosts, system: System, objective: str, memo: PriceMemo) -> CostTable:
     return CostTable(
-        graph=graph,
+        graph=whole.graph,
         system=system,
-        costs=costs,
-        refusals=refused,
+        costs=whole.costs,
+        refusals=whole.refusals,
         objective=objective,
-        in_room=RoomPrices(graph, system, objective, memo),
-        columns={name: column for name, column in columns.items() if shared[name] is not None},
+        in_room=RoomPrices(whole.graph, system, objective, memo),
+        columns=whole.columns,
+        shared=whole,
     )
 
 

@@ -12,7 +12,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.lookup import unknown_name
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
-from mensa_sim.simulate.plan.at_home import UnitAtHome, at_home
+from mensa_sim.simulate.plan.at_home import HomesInUnits, UnitAtHome, at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, homes_of_units, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
@@ -89,18 +89,42 @@ def make_plan(
     system = costs.system
     _check_assignment(graph, system, assignment)
     members = _members(graph, system, assignment, data)
+    where = [assignment[layers[0].name] for layers in members]
+    copies = copies_of(graph, system, members, where)
+    homes = at_home(costs, assignment, data, options, [[layer.name for layer in layers] for layers in members])
+
+    def new() -> Plan:
+        return _new_plan(name or graph.name, graph, costs, assignment, options, data, members, copies, homes)
+
+    if homes.units or graph is not costs.graph:
+        return new()
+    # Beside costs it depends on where tensors lie and on who waits for whom: on no link's speed.
+    moves = tuple((copy.after, copy.after_copy, copy.dependents) for copy in copies)
+    key = ("plan", name, options, data, *where, *homes_of_units(system, where), moves)
+    return replace(costs.made_of_all(key, new), copies=copies)
+
+
+def _new_plan(
+    name: str,
+    graph: LayerGraph,
+    costs: CostTable,
+    assignment: Mapping[str, str],
+    options: Options,
+    data: DataPlan,
+    members: Sequence[tuple[Layer, ...]],
+    copies: tuple[Copy, ...],
+    homes: HomesInUnits,
+) -> Plan:
     groups = [(_unit_name(layers), tuple(layer.name for layer in layers)) for layers in members]
     where = [assignment[layers[0].name] for layers in members]
-    lie = homes_of_units(system, where)
+    lie = homes_of_units(costs.system, where)
     dependents: list[set[int]] = [set() for _ in groups]
     for each in handovers(graph, members):
         dependents[each.producer].update(readers_by_home(each, lie).get(lie[each.producer], ()))
-    copies = copies_of(graph, system, members, where)
     after_unit = _grouped((unit, number) for number, copy in enumerate(copies) for unit in copy.after)
     feeds = _feeds(graph, groups, where)
     next_here = _next_here(where)
     rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
-    homes = at_home(costs, assignment, data, options, [layers for _, layers in groups])
     beside = homes.units
     if beside:
         feeds = [None for _ in feeds]
@@ -109,7 +133,7 @@ def make_plan(
             dependents[before].add(after)
     waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
     return Plan(
-        name=name or graph.name,
+        name=name,
         graph=graph,
         data=data,
         copies=copies,
