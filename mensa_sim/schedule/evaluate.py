@@ -1,30 +1,57 @@
 """What an assignment is predicted to take: one function for every scheduler."""
 
 from collections.abc import Sequence
+from dataclasses import field
+from functools import cached_property
 
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.sharing import run_together
+from mensa_sim.schedule.sharing import RunTogether, check_order, run_together
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """Latency and dynamic energy of an assignment, with every tensor through memory."""
 
+    problem: Problem = field(repr=False, compare=False)
+    assignment: Sequence[int] = field(repr=False)
+    """The accelerator of each unit, by index."""
+    order: Sequence[int] = field(repr=False)
+    """The order in which each accelerator takes its units."""
     serial_ps: int
     """Layer after layer: every latency and every copy between memories, added up, after what a host takes."""
-    parallel_ps: int
-    """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order, and shares
-    memories and links with what runs beside it."""
     dynamic_pj: float
-    latency_ps: int
-    """The one of the two that the problem's `execution` names: what is meant by predicted."""
-    energy_pj: float
-    """Dynamic energy, and the static power of the whole system over that latency."""
-    value: float
-    """What the objective makes of it."""
-    starts_ps: tuple[int, ...]
-    """When each unit starts if branches overlap."""
+
+    @cached_property
+    def _together(self) -> RunTogether:
+        """Asked for where branches may overlap, as seldom as that is what is made small."""
+        return run_together(self.problem, self.assignment, self.order)
+
+    @property
+    def parallel_ps(self) -> int:
+        """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order, and
+        shares memories and links with what runs beside it."""
+        return self._together.makespan_ps
+
+    @property
+    def starts_ps(self) -> tuple[int, ...]:
+        """When each unit starts if branches overlap."""
+        return self._together.starts_ps
+
+    @property
+    def latency_ps(self) -> int:
+        """The one of the two that the problem's `execution` names: what is meant by predicted."""
+        return self.serial_ps if self.problem.execution == "serial" else self.parallel_ps
+
+    @property
+    def energy_pj(self) -> float:
+        """Dynamic energy, and the static power of the whole system over that latency."""
+        return self.problem.total_pj(self.dynamic_pj, self.latency_ps)
+
+    @property
+    def value(self) -> float:
+        """What the objective makes of it."""
+        return self.problem.value(self.dynamic_pj, self.latency_ps)
 
 
 def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] | None = None) -> Prediction:
@@ -32,8 +59,10 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
 
     `order` is the order in which each accelerator takes its units, topological; that of the problem if none is given.
     A copy waits for nothing but its producer: it delays the readers in that memory and occupies no accelerator.
+    Raises `ValueError` for an order that takes a reader before its producer, or leaves a unit out.
     """
-    together = run_together(problem, assignment, order or range(len(problem.units)))
+    order = tuple(range(len(problem.units)) if order is None else order)
+    check_order(problem, order)
     serial_ps = problem.host_ps
     dynamic_pj = 0.0
     for unit, accelerator in zip(problem.units, assignment, strict=True):
@@ -44,13 +73,6 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
         for copied in problem.copies(tensor, assignment.__getitem__):
             serial_ps += problem.transfer_ps(*copied)
             dynamic_pj += problem.transfer_pj(*copied)
-    latency_ps = serial_ps if problem.execution == "serial" else together.makespan_ps
     return Prediction(
-        serial_ps=serial_ps,
-        parallel_ps=together.makespan_ps,
-        dynamic_pj=dynamic_pj,
-        latency_ps=latency_ps,
-        energy_pj=problem.total_pj(dynamic_pj, latency_ps),
-        value=problem.value(dynamic_pj, latency_ps),
-        starts_ps=together.starts_ps,
+        problem=problem, assignment=tuple(assignment), order=order, serial_ps=serial_ps, dynamic_pj=dynamic_pj
     )

@@ -19,11 +19,7 @@ class RunTogether:
 
 
 def run_together(problem: Problem, assignment: Sequence[int], order: Sequence[int]) -> RunTogether:
-    """Each accelerator takes its units in order, each unit as soon as its inputs are in its memory.
-
-    Raises `ValueError` for an order that takes a reader before its producer, or leaves a unit out.
-    """
-    _check_order(problem, order)
+    """Each accelerator takes its units in order, each unit as soon as its inputs are in its memory."""
     jobs = _Jobs(problem, assignment, order)
     jobs.run()
     units = range(len(problem.units))
@@ -33,7 +29,8 @@ def run_together(problem: Problem, assignment: Sequence[int], order: Sequence[in
     )
 
 
-def _check_order(problem: Problem, order: Sequence[int]) -> None:
+def check_order(problem: Problem, order: Sequence[int]) -> None:
+    """`ValueError` for an order that takes a reader before its producer, or leaves a unit out."""
     taken: set[int] = set()
     for index in order:
         for tensor in problem.incoming[index]:
