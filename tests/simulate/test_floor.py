@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from simulation_problems import accelerator, chain, cost, everything_on, layer, problems, system, table, tables
 
 from mensa_sim.cost.layer_cost import Residency
@@ -10,6 +11,7 @@ from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.floor import floor_of
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.plan.residency import POLICIES
 from mensa_sim.simulate.record.totals import TotalsRecorder
 
 Totals = list[tuple[int, float]]
@@ -22,6 +24,17 @@ def floor_and_totals(costs: CostTable, where: dict[str, str], options: Options) 
     assert floor is not None
     run_in_turn(plan, costs.system, options, 2, recorder)
     return floor.beside(next(iter(where.values())), None), recorder.totals
+
+
+def exact_and_same(costs: CostTable, where: dict[str, str], options: Options) -> tuple[bool, bool]:
+    """Whether a floor says that it is what two inferences take, and whether it is."""
+    plan, name = make_plan(costs.graph, costs, where, options), next(iter(where.values()))
+    floor, recorder = floor_of(plan, costs, options), TotalsRecorder()
+    assert floor is not None
+    run_in_turn(plan, costs.system, options, 2, recorder)
+    pairs = zip(floor.beside(name, None), recorder.totals, strict=True)
+    same = all(one[0] == other[0] and one[1] == pytest.approx(other[1], rel=1e-12) for one, other in pairs)
+    return floor.is_exact(name, None), same
 
 
 @settings(max_examples=40)
@@ -61,8 +74,9 @@ def test_it_is_what_a_chain_takes_where_all_that_has_room_comes_early(early: int
     graph = chain(layer("a"), layer("b", parameter_bytes=10))
     costs = [cost("a", "acc", compute=early), cost("b", "acc", compute=11, head=4, body=6, weight=10)]
     platform = system([accelerator("acc", parameter_buffer=100)])
-    both = floor_and_totals(table(graph, platform, costs), everything_on(graph, "acc"), Options(prefetch=True))
-    assert [each[0][0] for each in both] == [floor_ns * 1000, end_ns * 1000]
+    asked = table(graph, platform, costs), everything_on(graph, "acc"), Options(prefetch=True)
+    assert [each[0][0] for each in floor_and_totals(*asked)] == [floor_ns * 1000, end_ns * 1000]
+    assert exact_and_same(*asked) == (floor_ns == end_ns, floor_ns == end_ns)
 
 
 def test_what_stays_takes_room_from_what_comes_early() -> None:
@@ -75,3 +89,19 @@ def test_what_stays_takes_room_from_what_comes_early() -> None:
     options = Options(prefetch=True, parameters="first-fit")
     floor, totals = floor_and_totals(costs, everything_on(graph, "acc"), options)
     assert [time_ps for time_ps, _ in floor] == [time_ps for time_ps, _ in totals] == [162_000, 154_000]
+
+
+@settings(max_examples=200)
+@given(problems(), st.builds(Options, prefetch=st.booleans(), parameters=st.sampled_from(sorted(POLICIES))))
+def test_a_floor_that_says_it_is_exact_is_what_a_simulation_shows(drawn, options):
+    _, costs, where = drawn
+    exact, same = exact_and_same(costs, where, options)
+    assert same or not exact
+
+
+@settings(max_examples=100)
+@given(tables())
+def test_so_it_is_where_one_accelerator_runs_all(drawn):
+    costs, options = drawn
+    exact, same = exact_and_same(costs, everything_on(costs.graph, "acc"), options)
+    assert same or not exact

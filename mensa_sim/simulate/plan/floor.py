@@ -20,14 +20,29 @@ Least = tuple[int, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alone:
+    """What a unit that has its memory to itself takes."""
+
+    time_ps: int
+    channel_ps: int
+    """Of what it moves itself."""
+    early_bytes: int
+    """Of what came early, the part that it needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OnAccelerator:
     """What the units of one accelerator take at least in one inference."""
 
-    time_ps: Mapping[int, int]
-    """By unit."""
+    units: Mapping[int, Alone]
+    """By place, each beside all that may come early."""
+    unaided: Mapping[int, Alone]
+    """Each with nothing that has come early."""
     busy_ps: int
     """Of all of them, one after another."""
     energy_pj: float
+    certain: bool
+    """Whether just that is fetched early, as far as there is time, and all of it is of use."""
 
 
 Turns = tuple[OnAccelerator, OnAccelerator]
@@ -43,6 +58,7 @@ class PlanFloor:
 
     def __init__(self, plan: Plan, costs: CostTable, options: Options) -> None:
         self._plan, self._costs, self._options = plan, costs, options
+        self._channel = {placed.name: placed.memory for placed in costs.system.accelerators}
         after: dict[int, list[int]] = {index: [] for index in range(len(plan.units) + len(plan.copies))}
         for unit in plan.units:
             for index in unit.dependents:
@@ -82,11 +98,54 @@ class PlanFloor:
         own = {**self._own, accelerator: self.on(accelerator, kept)}.values()
         return [self._least(parts) for parts in zip(*own, strict=True)]
 
+    def is_exact(self, accelerator: str, kept: KeptParameters | None) -> bool:
+        """Whether the inferences take just that, as a simulation would show.
+
+        Of a chain, where one thing happens at a time: if all that may come early has the time to.
+        """
+        own = {**self._own, accelerator: self.on(accelerator, kept)}
+        if not self._chain or self._costs.system.turns:
+            return False
+        return all(self._comes_in_time({name: turns[inference] for name, turns in own.items()}) for inference in (0, 1))
+
+    def _comes_in_time(self, own: Mapping[str, OnAccelerator]) -> bool:
+        """Whether, from the start of a unit to that of the next one there, its channel is free for what comes early.
+
+        A unit may go without where that takes it no longer.
+        """
+        fetching = [
+            self._channel[name] for name, part in own.items() if any(each.early_bytes for each in part.units.values())
+        ]
+        if len(set(fetching)) < len(fetching) or not all(part.certain for part in own.values()):
+            return False
+        now_ps, used_ps = 0, dict.fromkeys(self._costs.system.memories, 0)
+        before_ps: dict[str, int] = {}
+        """By accelerator, for how long its channel had been free when its last unit began."""
+        for index in self._order:
+            if index >= len(self._plan.units):
+                for crossing in self._plan.copies[index - len(self._plan.units)].crossings:
+                    now_ps += crossing.latency_ps + crossing.alone_ps
+                    if crossing.resource in used_ps:
+                        used_ps[crossing.resource] += crossing.alone_ps
+                continue
+            name = self._plan.units[index].accelerator
+            unit, channel = own[name].units[index], self._channel[name]
+            free_ps = now_ps - used_ps[channel]
+            needed_ps = transfer_ps(unit.early_bytes, self._costs.system.memories[channel].effective_bytes_per_s)
+            if free_ps - before_ps.get(name, free_ps) < needed_ps:
+                if own[name].unaided[index].time_ps != unit.time_ps:
+                    return False
+                unit = own[name].unaided[index]
+            before_ps[name] = free_ps
+            now_ps += unit.time_ps
+            used_ps[channel] += unit.channel_ps
+        return True
+
     def _least(self, parts: Sequence[OnAccelerator]) -> Least:
         energy_pj = math.fsum([self._copies_pj, *(part.energy_pj for part in parts)])
         if self._chain:
             return sum(self._copies_ps) + sum(part.busy_ps for part in parts), energy_pj
-        units_ps = {index: time_ps for part in parts for index, time_ps in part.time_ps.items()}
+        units_ps = {index: unit.time_ps for part in parts for index, unit in part.units.items()}
         times_ps = [*(units_ps[index] for index in range(len(units_ps))), *self._copies_ps]
         ends_ps = [0] * len(times_ps)
         for index in self._order:
@@ -127,9 +186,16 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
     def turn(loaded: set[int]) -> OnAccelerator:
         chosen = _variants(plan, own, loaded, options)
         early = _early_bytes(own, chosen, pinned, in_turn=in_turn, loaded=bool(loaded)) if options.prefetch else {}
-        time_ps = {index: _alone_ps(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
-        energy_pj = math.fsum(pj for each in chosen.values() for stage in each.stages for pj in stage.energies_pj)
-        return OnAccelerator(time_ps=time_ps, busy_ps=sum(time_ps.values()), energy_pj=energy_pj)
+        units = {index: _alone(each, bandwidth, early.get(index, 0)) for index, each in chosen.items()}
+        stages = [stage for each in chosen.values() for stage in each.stages]
+        used = all(unit.early_bytes == (0 if index in loaded else early.get(index, 0)) for index, unit in units.items())
+        return OnAccelerator(
+            units=units,
+            unaided={index: _alone(each, bandwidth, 0) for index, each in chosen.items()},
+            busy_ps=sum(unit.time_ps for unit in units.values()),
+            energy_pj=math.fsum(pj for stage in stages for pj in stage.energies_pj),
+            certain=used and in_turn and not any(stage.feeds for stage in stages),
+        )
 
     return turn(set()), turn({index for _, index in pinned.units})
 
@@ -179,14 +245,14 @@ def _in_turn(plan: Plan, own: list[PlannedUnit]) -> bool:
     return all(before[unit.index] >> one.index & 1 for one, unit in pairwise(own))
 
 
-def _alone_ps(variant: Variant, bandwidth: float, early_bytes: int) -> int:
-    """The time of a variant that has its memory to itself."""
-    time_ps = 0
+def _alone(variant: Variant, bandwidth: float, early_bytes: int) -> Alone:
+    time_ps, channel_ps, left = 0, 0, early_bytes
     for stage in variant.stages:
-        early = min(early_bytes, stage.prefetchable_bytes)
-        early_bytes -= early
+        early = min(left, stage.prefetchable_bytes)
+        left -= early
         head_bytes, body_bytes = stage.after(early)
         body_ps = transfer_ps(body_bytes, bandwidth)
         ends_ps = transfer_ps(head_bytes, bandwidth) + transfer_ps(stage.tail_bytes, bandwidth)
         time_ps += ends_ps + stage.cost.middle_ps(body_ps)
-    return time_ps
+        channel_ps += ends_ps + body_ps
+    return Alone(time_ps=time_ps, channel_ps=channel_ps, early_bytes=early_bytes - left)

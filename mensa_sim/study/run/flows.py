@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -19,12 +19,11 @@ from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home, KeptPar
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.plan import plan_homes
 from mensa_sim.simulate.inference import run_in_turn
-from mensa_sim.simulate.plan.floor import floor_of
+from mensa_sim.simulate.plan.floor import Least, floor_of
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
-from mensa_sim.simulate.record.spans import SpanRecorder
 from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
@@ -147,7 +146,7 @@ def _with_new_plan(
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
     best = _best(tried) or tried[0]
-    return replace(_with_data(best.placement, best.plan.data, flow), recorded=best.recorded)
+    return replace(_with_data(best.placement, best.plan.data, flow), recorded=lambda: best.recorded)
 
 
 def _with_data(placement: Placement, data: DataPlan, flow: FlowName) -> Placement:
@@ -178,7 +177,8 @@ def _with_parameters(
 ) -> "_Tried":
     """The plan with the best choice of parameters that stay on each accelerator.
 
-    Those of least floor are simulated first, and then none that its floor rules out.
+    Those of least floor are asked first, and then none that its floor rules out; they are simulated where the floor is
+    not known to be what they take.
     """
     floor = floor_of(plan, placement.costs, on_chip) if choices else None
     best: _Tried | None = None
@@ -195,12 +195,13 @@ def _with_parameters(
             if place and kept is not None:
                 fitted = with_room(before, placement.costs, on_chip, name, kept.room_bytes)
                 own = replace(fitted, data=before.data.with_parameters(kept))
-            found[place] = _tried(placement, on_chip, own)
+            foreseen = floor.beside(name, kept) if floor is not None and floor.is_exact(name, kept) else None
+            found[place] = _Tried(placement=placement, on_chip=on_chip, plan=own, foreseen=foreseen)
         best = _best([found[place] for place in sorted(found)])
         chosen = next(ways[place] for place, each in found.items() if each is best)
         if floor and chosen:
             floor.choose(name, chosen)
-    return best or _tried(placement, on_chip, plan)
+    return best or _Tried(placement=placement, on_chip=on_chip, plan=plan)
 
 
 def _settled(placement: Placement, on_chip: Options) -> "_Tried":
@@ -208,7 +209,8 @@ def _settled(placement: Placement, on_chip: Options) -> "_Tried":
     plan = _plan(placement, on_chip)
     costs = placement.costs
     said = _said(placement, plan, on_chip)
-    return _tried(placement, on_chip, make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=said))
+    said_plan = make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=said)
+    return _Tried(placement=placement, on_chip=on_chip, plan=said_plan)
 
 
 def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[KeptParameters]]:
@@ -232,7 +234,8 @@ def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
     said = _said(placement, beside.plan, on_chip)
     found = plan_homes(costs, assignment, said, beside.rates)
     data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes, homes_gap=found.gap)
-    return _tried(placement, on_chip, make_plan(costs.graph, costs, assignment, on_chip, data=data))
+    plan = make_plan(costs.graph, costs, assignment, on_chip, data=data)
+    return _Tried(placement=placement, on_chip=on_chip, plan=plan)
 
 
 def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
@@ -249,18 +252,36 @@ def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
     return data
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Tried:
-    """A plan, and what a first inference and a steady one after it come to."""
+    """A plan, and what a first inference and a steady one after it come to.
+
+    A supply that is cut while an accelerator waits is taken to leak for this choice.
+    """
 
     placement: Placement
+    on_chip: Options
     plan: Plan
-    value: float
-    """The objective of both."""
-    rates: tuple[float, float]
-    """What a pJ and a ps more add to that of the steady one."""
-    recorded: SpanRecorder
-    """Both inferences."""
+    foreseen: Sequence[Least] | None = None
+    """What each takes, where that is known without a simulation."""
+
+    @cached_property
+    def recorded(self) -> TotalsRecorder:
+        """Both inferences."""
+        recorder = TotalsRecorder()
+        run_in_turn(self.plan, self.placement.costs.system, self.on_chip, 2, recorder)
+        return recorder
+
+    @cached_property
+    def value(self) -> float:
+        """The objective of both."""
+        return _value(self.placement, self.recorded.totals if self.foreseen is None else self.foreseen)
+
+    @property
+    def rates(self) -> tuple[float, float]:
+        """What a pJ and a ps more add to that of the steady one."""
+        latency_ps, dynamic_pj = self.recorded.totals[-1]
+        return self.placement.problem.rates(dynamic_pj, latency_ps)
 
     def beats(self, other: "_Tried") -> bool:
         """Whether it is better by more than rounding."""
@@ -272,20 +293,6 @@ class _Tried:
         The sums of both are exact to far less than half of rounding.
         """
         return floor >= self.value * (1 - ROUNDING / 2) if before else floor * (1 - 3 * ROUNDING) > self.value
-
-
-def _tried(placement: Placement, on_chip: Options, plan: Plan) -> _Tried:
-    """A plan simulated twice; a supply that is cut while an accelerator waits is taken to leak for this choice."""
-    recorder = TotalsRecorder()
-    run_in_turn(plan, placement.costs.system, on_chip, 2, recorder)
-    latency_ps, dynamic_pj = recorder.totals[-1]
-    return _Tried(
-        placement=placement,
-        plan=plan,
-        value=_value(placement, recorder.totals),
-        rates=placement.problem.rates(dynamic_pj, latency_ps),
-        recorded=recorder,
-    )
 
 
 def _value(placement: Placement, totals: Iterable[tuple[int, float]]) -> float:

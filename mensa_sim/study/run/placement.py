@@ -4,7 +4,7 @@ How, is as the call says, else as the system's own file says, else by the defaul
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -87,8 +87,8 @@ class Placement:
     predicted: CostTable | None = None
     """What the problem takes pieces of layers to cost, where that is less than `costs` says: what all of them read is
     read once."""
-    recorded: SpanRecorder | None = None
-    """A first inference and a steady one, where its data plan was chosen by simulating them."""
+    recorded: Callable[[], SpanRecorder] | None = None
+    """A first inference and a steady one, where its data plan was chosen by what they take."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""
     made: Provenance = field(default_factory=Provenance)

@@ -114,7 +114,8 @@ def evaluate(
     """Place a graph on a system and simulate a first inference, and a second for the steady state.
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it. Who asks for thousands
-    of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs.
+    of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs, no
+    layer on its own.
     """
     placed = place(graph, system, goal, memo, bounded=explained)
     placement = with_data_plan(placed, goal.flow, on_chip, goal, memo)
@@ -125,7 +126,7 @@ def evaluate(
     timeline, second = (
         simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
         if explained or placement.recorded is None
-        else placement.recorded.one_by_one()
+        else placement.recorded().one_by_one()
     )
     measured, steady = metrics(timeline, system, graph), latency_and_energy(second, system)
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
@@ -145,7 +146,7 @@ def evaluate(
         area_mm2=chip_area_mm2(system),
         accelerators=measured.accelerators,
         handoffs=measured.handoffs,
-        layers=_layers(placement, measured, timeline),
+        layers=_layers(placement, measured, timeline) if explained else (),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
         steady=SteadyState(latency_ps=steady[0], energy_pj=steady[1]),
         coverage=graph.coverage,
