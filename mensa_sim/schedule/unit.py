@@ -1,5 +1,7 @@
 """What a scheduler places: units, what each accelerator asks for them, and the bytes that flow between them."""
 
+from dataclasses import field
+
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.records import dataclass
 
@@ -61,12 +63,12 @@ class Unit:
     macs_per_step: int = 0
     pin: int | None = None
     """The accelerator that the user demands."""
+    allowed: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """The accelerators that can run it and that its pin allows."""
 
-    @property
-    def allowed(self) -> tuple[int, ...]:
-        """The accelerators that can run it and that its pin allows."""
+    def __post_init__(self) -> None:
         able = (index for index, option in enumerate(self.options) if isinstance(option, Option))
-        return tuple(index for index in able if self.pin is None or index == self.pin)
+        object.__setattr__(self, "allowed", tuple(index for index in able if self.pin in (None, index)))
 
     def option(self, accelerator: int) -> Option:
         """The cost on an accelerator; `InfeasibleError` says why where it cannot run."""

@@ -115,7 +115,7 @@ class LayerGraph:
     @property
     def macs(self) -> int:
         """Multiply-accumulates of one inference."""
-        return sum(layer.macs for layer in self.layers)
+        return self.made_once("macs", lambda: sum(layer.macs for layer in self.layers))
 
     @property
     def parameter_bytes(self) -> int:
@@ -177,6 +177,10 @@ def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> t
 
     Raises `InfeasibleError` where data leaves a group or a stack and comes back to it through a layer outside.
     """
+    return _units(graph, stacks) if stacks else graph.made_once("units", lambda: _units(graph, ()))
+
+
+def _units(graph: LayerGraph, stacks: Sequence[Sequence[str]]) -> tuple[tuple[Layer, ...], ...]:
     stacked = {name: names[0] for names in stacks for name in names}
     members: dict[tuple[str, str], list[Layer]] = {}
     unit_of: dict[str, tuple[str, str]] = {}

@@ -13,8 +13,8 @@ from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.study.explore.metrics import hardware_metrics
+from mensa_sim.study.space.build import Builder
 from mensa_sim.study.space.check import CheckedSpace, check_space, scattered
-from mensa_sim.study.space.design import Builder
 from mensa_sim.study.space.files import LinearRange, PowerRange
 from mensa_sim.study.space.space import Space, linear, load_space, point_at, powers_of_two
 

@@ -12,7 +12,8 @@ from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
 from mensa_sim.study.explore.result import DesignResult, ExploreResult
-from mensa_sim.study.space.design import Design, technology_data
+from mensa_sim.study.space.build import technology_data
+from mensa_sim.study.space.design import Design
 
 
 def explore_summary(result: ExploreResult) -> dict[str, object]:

@@ -1,7 +1,9 @@
 """What a timeline says: latency, energy, utilization and traffic of one inference, from its spans alone."""
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 
 from mensa_sim.hardware.static_energy import StaticEnergy, static_power
 from mensa_sim.hardware.system import System
@@ -146,10 +148,10 @@ def _static(
 
 def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:
     """Dynamic energy by component, correctly rounded, whatever the order of the spans."""
-    parts: dict[str, list[float]] = {}
+    parts: defaultdict[str, list[float]] = defaultdict(list)
     for span in spans:
         for component, energy in span.energy_pj.items():
-            parts.setdefault(component, []).append(energy)
+            parts[component].append(energy)
     return {component: math.fsum(parts[component]) for component in sorted(parts)}
 
 
@@ -163,11 +165,12 @@ def union_ps(spans: Iterable[Span]) -> int:
     return busy_ps
 
 
-def _grouped(spans: Iterable[Span], field: str) -> dict[str, list[Span]]:
-    groups: dict[str, list[Span]] = {}
+def _grouped(spans: Iterable[Span], field: str) -> Mapping[str, list[Span]]:
+    groups: defaultdict[str, list[Span]] = defaultdict(list)
+    of = attrgetter(field)
     for span in spans:
-        groups.setdefault(getattr(span, field), []).append(span)
-    return groups
+        groups[of(span)].append(span)
+    return dict(groups)
 
 
 def _layers(timeline: Timeline, system: System) -> dict[str, LayerMetrics]:

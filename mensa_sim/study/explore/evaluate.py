@@ -22,9 +22,10 @@ from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.scenario.scenario import scenario_on
+from mensa_sim.study.space.build import Builder
 from mensa_sim.study.space.check import DesignValues
 from mensa_sim.study.space.conditions import parse_condition
-from mensa_sim.study.space.design import Base, Builder, Design
+from mensa_sim.study.space.design import Base, Design
 from mensa_sim.study.space.space import Point, Space
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph_json import graph_from_data

@@ -16,8 +16,9 @@ from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.explore.metrics import HARDWARE, SearchObjective, Values, hardware_metrics, objectives_of
 from mensa_sim.study.explore.scenario import check_stream
+from mensa_sim.study.space.build import Builder
 from mensa_sim.study.space.conditions import Condition, Value, parse_condition
-from mensa_sim.study.space.design import Base, Builder, Design, assignments_of, read_base
+from mensa_sim.study.space.design import Base, Design, assignments_of, read_base
 from mensa_sim.study.space.space import Point, Space, SpaceParameter, point_at
 
 TRIED = 2000

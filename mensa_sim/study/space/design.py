@@ -1,11 +1,10 @@
-"""From a point of a space to a system: the base system's plain data with fields changed, then checked and built.
+"""From a point of a space to a design: the base system's plain data with fields changed.
 
 Everything is plain data that was read before the search began, so a design can be built on a machine that has none of
 the files. Fields are those of `--set`, and `accelerators` (a whole list), `accelerators.NAME` (an entry, or nothing to
 leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
@@ -14,23 +13,17 @@ from typing import Any
 
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import LAYERS
-from mensa_sim.hardware.accelerator import Accelerator
 from mensa_sim.hardware.array.short_form import in_levels
 from mensa_sim.hardware.fields import FieldPlace, Parts, parse_override, parts_of, place_of, set_field
 from mensa_sim.hardware.files import (
     NAMED_FILES,
     accelerator_data,
-    assembled_system,
     files_named,
     load_accelerator,
     load_system,
     system_data,
-    technology_at_own_node,
-    validated_accelerator,
 )
-from mensa_sim.hardware.system import PlacedAccelerator, System, SystemFile
-from mensa_sim.hardware.technology.technology import Technology
-from mensa_sim.io.files import Raw, read_mapping, validate
+from mensa_sim.io.files import Raw, read_mapping
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import find
 from mensa_sim.lookup import unknown_name
@@ -245,53 +238,6 @@ def fresh(data: Any) -> Any:
     if isinstance(data, dict):
         return {key: fresh(value) for key, value in data.items()}
     return [fresh(each) for each in data] if isinstance(data, list) else data
-
-
-class Builder:
-    """Builds designs one after another; what two have in common is checked once."""
-
-    def __init__(self) -> None:
-        self._specs: dict[str, Accelerator] = {}
-        self._technologies: dict[TechnologyKey, Technology] = {}
-
-    def system(self, base: Base, design: Design) -> System:
-        """The checked system; `UsageError` with its faults."""
-        placed = tuple(
-            PlacedAccelerator(
-                spec=self._spec(base, name, entry),
-                technology=self._technology(base, entry.technology),
-                memory=entry.memory,
-            )
-            for name, entry in design.entries.items()
-        )
-        entries = [{"spec": name, "memory": entry.memory} for name, entry in design.entries.items()]
-        file = validate({**design.system, "accelerators": entries}, SystemFile, base.label)
-        return assembled_system(file, placed, base.label)
-
-    def _spec(self, base: Base, name: str, entry: Entry) -> Accelerator:
-        if entry.text not in self._specs:
-            if len(self._specs) > 4096:
-                self._specs.clear()
-            self._specs[entry.text] = validated_accelerator(entry.data, f"{base.label}: accelerators.{name}")
-        return self._specs[entry.text]
-
-    def _technology(self, base: Base, key: TechnologyKey) -> Technology:
-        if key not in self._technologies:
-            if len(self._technologies) > 256:
-                self._technologies.clear()
-            self._technologies[key] = technology_at_own_node(
-                validate(technology_data(base, key), Technology, key[0]), key[0]
-            )
-        return self._technologies[key]
-
-
-def technology_data(base: Base, key: TechnologyKey) -> Raw:
-    """A technology's plain data with a design's changes."""
-    path, changes = key
-    data: Raw = fresh(base.technologies[path])
-    for name, value in json.loads(changes):
-        set_field(data, parts_of(name, "technology"), value, f"technology.{name}")
-    return data
 
 
 def read_base(
