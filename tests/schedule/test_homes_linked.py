@@ -15,6 +15,7 @@ from mensa_sim.schedule.homes.plan import plan_homes, tensors_at_home
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.record.causes import CauseRecorder
 
 CAPACITY = 40 * KIB
 ROW = pool(3, activation_kib=40, links=[(0, 1), (1, 2)])
@@ -32,7 +33,9 @@ def test_a_tensor_that_another_accelerator_reads_over_links_crosses_no_dram():
     costs, where = price(graph, ROW, "energy"), {"a": "core0", "b": "core2"}
     data = DataPlan(flow="homes", homes=plan_homes(costs, where, LAYER_BY_LAYER, (1.0, 0.0)).homes)
     assert [(home.tensor, home.home) for home in data.homes] == [("a", "core0")]
-    before, after = (simulate(graph, costs, where, FULL, plan) for plan in (LAYER_BY_LAYER, data))
+    recorder = CauseRecorder(costs)
+    before = simulate(graph, costs, where, FULL, LAYER_BY_LAYER)
+    (after,) = simulate_in_turn(graph, costs, where, FULL, 1, recorder, data)
     moved = {name: sum(s.size_bytes for s in after.spans if s.resource == name) for name in ("dram", "core0-core1")}
     assert moved == {"dram": 2 * KIB, "core0-core1": 8 * KIB}
     assert sum(s.size_bytes for s in after.spans if s.resource == "core1-core2") == 8 * KIB
@@ -41,6 +44,9 @@ def test_a_tensor_that_another_accelerator_reads_over_links_crosses_no_dram():
     dram_pj = ROW.memories["dram"].transfer_pj(read_bytes=8 * KIB, write_bytes=8 * KIB)
     total = [math.fsum(pj for span in each.spans for pj in span.energy_pj.values()) for each in (before, after)]
     assert total[0] - total[1] == pytest.approx(dram_pj - links_pj, rel=1e-9)
+    causes = {cause.name: cause.energy_pj for cause in recorder.causes}
+    assert causes["activations"] == pytest.approx(links_pj - dram_pj, rel=1e-9)
+    assert causes["residency"] == 0
 
 
 def test_a_tensor_lives_for_others_where_links_cost_less_than_to_write_and_to_read_dram():

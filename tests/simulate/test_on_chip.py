@@ -16,7 +16,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.simulate.plan.residency import offer_of, pin
 from mensa_sim.simulate.scenario.arrivals import Periodic, Trace
-from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
+from mensa_sim.simulate.scenario.run import Scheduled, SimulatedScenario, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 
 PREFETCH = Options(prefetch=True)
@@ -315,9 +315,9 @@ def test_buffers_never_hold_more_than_their_capacity(drawn):
         assert peak <= room
 
 
-def test_prefetched_bytes_that_nobody_used_are_paid_for():
-    """While a runs, b of the same request is expected; the urgent request needs the room, and b streams again."""
-    costs = two_layers(4, 18, buffer=25)
+def preempted(buffer: int) -> SimulatedScenario:
+    """a and b of one request; while a runs, b is expected to follow, but a more urgent request arrives."""
+    costs = two_layers(4, 18, buffer=buffer)
     urgent = table(
         chain(layer("u", parameter_bytes=20), name="urgent"),
         costs.system,
@@ -332,10 +332,23 @@ def test_prefetched_bytes_that_nobody_used_are_paid_for():
         Stream(name="urgent", workload="urgent", arrivals=Trace(times_ps=(7000,)), priority=1),
     )
     scenario = Scenario(name="s", streams=streams, policy="priority", options=PREFETCH)
-    result = simulate_scenario(scenario, workloads, leakage_mw={"acc": {}})
+    return simulate_scenario(scenario, workloads, leakage_mw={"acc": {}})
+
+
+def test_prefetched_bytes_that_nobody_used_are_paid_for():
+    """The urgent request needs the room, and b streams again."""
+    result = preempted(buffer=25)
     assert [s.energy_pj for s in result.timeline.spans if s.kind == "discard"] == [{"memory": 8.0 * 6}]
     assert result.metrics.energy_by_component_pj["memory"] == 8.0 * (4 + 18 + 20 + 6)
     assert result.metrics.channels["ram"].size_bytes == 4 + 18 + 20 + 6
+
+
+@pytest.mark.parametrize(("buffer", "discarded"), [(38, 0), (37, 1)])
+def test_prefetched_bytes_wait_beside_another_unit_where_both_have_room(buffer, discarded):
+    """20 bytes of the urgent request and 18 of b."""
+    result = preempted(buffer)
+    assert len([s for s in result.timeline.spans if s.kind == "discard"]) == discarded
+    assert (result.metrics.channels["ram"].size_bytes == 4 + 18 + 20) == (not discarded)
 
 
 def test_periodic_requests_find_resident_parameters():

@@ -1,5 +1,7 @@
 """What a prefetch brings, for whom, and how much of it fits."""
 
+from dataclasses import replace
+
 import pytest
 from simulation_problems import accelerator, chain, cost, everything_on, layer, system, table
 
@@ -37,6 +39,19 @@ def test_parameters_that_stay_leave_less_room_for_those_that_come_early() -> Non
     turns = simulate_in_turn(graph, costs, everything_on(graph, "acc"), options, inferences=2)
     early = [(span.layer, span.size_bytes) for span in turns[1].spans if span.kind == "prefetch"]
     assert early == [("a", 4), ("b", 14)]
+
+
+def test_what_comes_early_leaves_room_for_parameters_that_come_to_stay() -> None:
+    """Both layers stream in tiles of 2, but at the end of p all its 20 bytes are in the 40 of the buffer."""
+    graph = chain(layer("p", parameter_bytes=20), layer("b", parameter_bytes=30))
+    streamed = [cost(name, "acc", compute=100, body=size, weight=size) for name, size in (("p", 20), ("b", 30))]
+    tiled = [replace(each, buffered_bytes={"parameter": 2}) for each in streamed]
+    resident = cost("p", "acc", compute=100, residency=Residency(parameters=True))
+    costs = table(graph, system([accelerator("acc", parameter_buffer=40)]), [*tiled, resident])
+    options = Options(prefetch=True, parameters="first-fit")
+    timeline = simulate(graph, costs, everything_on(graph, "acc"), options)
+    (early,) = [span.size_bytes for span in timeline.spans if span.kind == "prefetch"]
+    assert 0 < early <= 40 - 20
 
 
 @pytest.mark.parametrize(("priority", "next_layer"), [(1, "u"), (0, "c")])
