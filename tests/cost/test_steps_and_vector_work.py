@@ -30,7 +30,7 @@ def layer(**fields: object) -> Layer:
 
 def test_steps_of_a_matrix_product_become_rows_and_those_of_a_window_batches() -> None:
     assert batched(MATRIX, 5) == replace(MATRIX, OX=5, input_width=5)
-    assert batched(IMAGE, 5) == replace(IMAGE, B=5)
+    assert batched(replace(IMAGE, B=2), 5) == replace(IMAGE, B=10)
     assert batched(replace(MATRIX, B=3), 5).macs == replace(MATRIX, B=3).macs * 5
     for nest in (MATRIX, IMAGE):
         assert batched(nest, 5).weight_elements == nest.weight_elements

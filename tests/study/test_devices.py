@@ -340,6 +340,8 @@ def test_rows_that_say_too_little_are_passed_over_and_counted(tmp_path: Path, sh
     [
         ("board,50,m0,4,,,100,1,,fast,,", "line 2: decode_tok_s is 'fast'"),
         ("board,-5,m0,4,,,1,1,,9,,", "line 2: memory"),
+        ("board,50,m0,4,,,1,1,,9,1e308,", "line 2: energy_j_per_token is .1e308., must be 0, or from"),
+        ("board,50,m0,4,inf,,1,1,,9,,", "line 2: prompt_tokens is .inf."),
     ],
 )
 def test_a_number_that_is_none_is_told_with_its_line(line: str, fault: str, tmp_path: Path, shapes: Path) -> None:

@@ -37,6 +37,9 @@ UNIT_KINDS = ("CPU", "GPU", "NPU")
 KERNELS_OF = {"Ollama": "llama.cpp", "LM": "llama.cpp"}
 """Whose kernels a runtime runs, by its first word, where they are not its own."""
 
+LARGEST_FIGURE = 1e9
+"""No figure of a run is larger, nor smaller than its inverse: a choice."""
+
 SUPERBLOCK = 256
 """Weights that llama.cpp's formats Qn_K store together; a matrix whose rows are no multiple of it gets another format
 (`tensor_type_fallback` in its `src/llama-quant.cpp`)."""
@@ -201,8 +204,8 @@ def _number(row: Mapping[str, Any], name: str) -> float | None:
         value = float(text)
     except ValueError:
         raise ValueError(f"{name} is {text!r}, must be a number") from None
-    if not value >= 0:
-        raise ValueError(f"{name} is {text!r}, must not be negative")
+    if value != 0 and not 1 / LARGEST_FIGURE <= value <= LARGEST_FIGURE:
+        raise ValueError(f"{name} is {text!r}, must be 0, or from {1 / LARGEST_FIGURE:g} to {LARGEST_FIGURE:g}")
     return value
 
 
