@@ -8,7 +8,6 @@ from mensa_sim.api.shown import Plain, Shown, with_methods
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import refuse_unwritable_file
-from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
 from mensa_sim.study.families.families import FamilyStudy, study_families
 from mensa_sim.study.families.request import FamiliesRequest
 from mensa_sim.study.request.command import results_folder
@@ -79,21 +78,6 @@ class Families(Plain, FamilyStudy):
     @property
     def _title(self) -> str:
         return f"{self.layers} layers of {len(self.workloads)} workloads"
-
-
-__all__ = [
-    "FULL",
-    "PLAIN",
-    "Families",
-    "Options",
-    "Run",
-    "ScenarioRun",
-    "families",
-    "is_scenario",
-    "run",
-    "run_scenario",
-    "trace",
-]
 
 
 @asks(RunRequest)

@@ -34,7 +34,7 @@ def explore(request: ExploreRequest, as_json: AsJson = False, quiet: Quiet = Fal
 def compare(request: CompareRequest, told: Delivery) -> None:
     """Run a workload, several, or a scenario on several systems, side by side."""
     from mensa_sim.api import comparison as api
-    from mensa_sim.api.session import is_scenario
+    from mensa_sim.study.scenario.scenario import is_scenario
 
     def compared() -> api.Comparison | api.Comparisons | api.ScenarioComparison:
         if len(request.workloads) > 1:

@@ -45,9 +45,10 @@ def options(
 def run(request: RunRequest, told: Delivery) -> None:
     """Schedule and simulate a workload or a scenario on a system, beside a baseline."""
     from mensa_sim.api import session as api
+    from mensa_sim.study.scenario.scenario import is_scenario
 
     def ran() -> api.Run | api.ScenarioRun:
-        return api.run_scenario.of(request) if api.is_scenario(request.workload) else api.run.of(request)
+        return api.run_scenario.of(request) if is_scenario(request.workload) else api.run.of(request)
 
     deliver(ran, told, told.output)
 

@@ -85,14 +85,6 @@ class Offer:
         return entry[0][1].variants.streamed.parameter_bytes if entry else 0
 
 
-def _none(offer: Offer) -> list[UnitKey]:
-    return []
-
-
-def _first_fit(offer: Offer) -> list[UnitKey]:
-    return offer.fill(offer.able)
-
-
 def most_saving(offer: Offer, max_nodes: int = MAX_NODES) -> list[UnitKey]:
     """Start from the greedy choice, by the memory reads that a byte of the buffer saves, and look for better ones."""
     able = offer.able
@@ -117,8 +109,8 @@ def most_saving(offer: Offer, max_nodes: int = MAX_NODES) -> list[UnitKey]:
 
 
 POLICIES: Mapping[str, Callable[[Offer], list[UnitKey]]] = {
-    "none": _none,
-    "first-fit": _first_fit,
+    "none": lambda offer: [],
+    "first-fit": lambda offer: offer.fill(offer.able),
     "best-value": most_saving,
 }
 """Which units keep their parameters. `first-fit` is what the Edge TPU compiler does (Coral, "Edge TPU Compiler":

@@ -109,19 +109,14 @@ def too_many(stream: str, requests: str) -> str:
 NO_DEADLINE = (1, 0)
 
 
-def _fcfs(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
-    return (arrival_ps,)
-
-
-def _priority(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
-    return (-stream.priority, arrival_ps)
-
-
-def _edf(stream: Stream, arrival_ps: int, deadline_ps: int | None) -> Rank:
-    return (*(NO_DEADLINE if deadline_ps is None else (0, deadline_ps)), arrival_ps)
-
-
-RANKS: Mapping[str, Callable[[Stream, int, int | None], Rank]] = {"fcfs": _fcfs, "priority": _priority, "edf": _edf}
+RANKS: Mapping[str, Callable[[Stream, int, int | None], Rank]] = {
+    "fcfs": lambda stream, arrival_ps, deadline_ps: (arrival_ps,),
+    "priority": lambda stream, arrival_ps, deadline_ps: (-stream.priority, arrival_ps),
+    "edf": lambda stream, arrival_ps, deadline_ps: (
+        *(NO_DEADLINE if deadline_ps is None else (0, deadline_ps)),
+        arrival_ps,
+    ),
+}
 """Who goes first on an accelerator between two layers: the request that came first, that of the highest priority, or
 that with the earliest deadline; equal ones in order of arrival, then of the streams. A step of a conversation comes
 when the one before it ends."""

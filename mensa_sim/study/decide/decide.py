@@ -38,7 +38,8 @@ def decide(request: DecideRequest) -> DecideResult:
     forget_systems()
     systems = tuple(map(str, request.systems))
     held = held_overrides(override_texts(request.overrides), systems)
-    prices = _prices(dict(zip(systems, held, strict=True)))
+    on = dict(zip(systems, held, strict=True))
+    prices = Prices(choices=price_choices([system_of(name, texts) for name, texts in on.items()]), taken=on)
     choices = [choice for choice in run_choices(systems) if _is_of_hardware(choice)]
     draws = draws_of(request.runs, request.seed, choices, systems)
     files = study_files(tuple(map(str, request.workloads)), systems)
@@ -85,10 +86,6 @@ def decide(request: DecideRequest) -> DecideResult:
         seed=request.seed,
         **made_of("decide", request, files),
     )
-
-
-def _prices(taken: dict[str, tuple[str, ...]]) -> Prices:
-    return Prices(choices=price_choices([system_of(name, texts) for name, texts in taken.items()]), taken=taken)
 
 
 def _is_of_hardware(choice: RunChoice) -> bool:

@@ -63,9 +63,8 @@ def _families(row: Row, runs: Runs) -> Iterator[Reading]:
         ("half_the_pixels", "half the MACs per parameter in layers that reuse them", lambda f: _reused(f, 0.5)),
     ):
         yield _family_reading(name, change, shape, _share(map(resized, features)))
-    yield _family_reading(
-        "fp16", "two bytes a parameter", "the paper's models might be counted before quantization", _fp16(features)
-    )
+    before = "the paper's models might be counted before quantization"
+    yield _family_reading("fp16", "two bytes a parameter", before, _share(_resized(each, 2, 1) for each in features))
     yield _family_reading(
         "macs_of_all_steps",
         "the MACs of a gate counted over all time steps",
@@ -113,10 +112,6 @@ def _resized(features: Features, parameters: float, macs: float) -> Features:
 def _reused(features: Features, factor: float) -> Features:
     """Another resolution: a layer of one MAC per parameter has no pixels."""
     return _resized(features, 1, factor) if features.macs_per_parameter_byte > 1.5 else features
-
-
-def _fp16(features: Sequence[Features]) -> float:
-    return _share(_resized(each, 2, 1) for each in features)
 
 
 def _weighed(members: Sequence[Membership], weight: Callable[[Features], int]) -> float:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.errors import FileError, MensaError, UsageError
@@ -174,18 +173,8 @@ def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
     return LayerGraph(name=graph.name, layers=layers, edges=edges, coverage=graph.coverage)
 
 
-class Finished(Protocol):
-    """Outcomes of tasks that an earlier run of the same study finished, and those of this one as they come."""
-
-    def get(self, task: ModelTask) -> ModelOutcomes | None:
-        """The outcomes of a task, if they are known."""
-
-    def put(self, task: ModelTask, outcomes: ModelOutcomes) -> None:
-        """Keep the outcomes of a task."""
-
-
 def run_models(
-    tasks: Sequence[ModelTask], jobs: int, progress: Progress = silent, finished: Finished | None = None
+    tasks: Sequence[ModelTask], jobs: int, progress: Progress = silent, finished: "FinishedModels | None" = None
 ) -> tuple[ModelOutcomes, ...]:
     """Every task, in the order given, on so many processes; the result does not depend on how many.
 

@@ -98,11 +98,6 @@ class Placement:
         return f"<Placement: {self.costs.graph.name} on {self.costs.system.name} by {self.schedule.scheduler}>"
 
 
-def timings_named(name: str) -> TimingsMode:
-    """The mode of that name; a miss lists the choices."""
-    return lookup(TIMINGS_MODES, name, "--timings")
-
-
 def place(
     graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo | None = None, *, bounded: bool = True
 ) -> Placement:
@@ -222,7 +217,7 @@ def goal_asked(request: ScheduledRequest, system: System) -> Goal:
     goal = goal_on(
         system, scheduler=request.scheduler, objective=request.objective, options=request.options, flow=request.flow
     )
-    goal = replace(goal, timings=timings_named(request.timings))
+    goal = replace(goal, timings=lookup(TIMINGS_MODES, request.timings, "--timings"))
     if isinstance(request, PlaceRequest):
         goal = replace(goal, pins=request.pins)
     if isinstance(request, RunRequest):

@@ -3,7 +3,8 @@
 Streams of conversations have prompts and steps to place, and all that is said at once must fit the memories.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def place_streams(
         if stream.name not in found:
             key = stream.workload, tuple(stream.pins.items()), stream.schedule
             if key not in known:
-                with _Named(stream):
+                with _named(stream):
                     known[key] = place(graphs[stream.workload], system, goals[stream.name], memo)
             found[stream.name] = known[key]
     free = [stream for stream in streams if stream not in together and stream.schedule is None]
@@ -115,7 +116,7 @@ def _together(
     """The streams' loads balanced over the system: as many inferences of each as come in the same time."""
     priced = {}
     for stream in streams:
-        with _Named(stream):
+        with _named(stream):
             priced[stream.name] = price_problem(graphs[stream.workload], system, goals[stream.name], memo)
     problems = [problem for _, problem in priced.values()]
     whole = joined(problems, _shares(streams))
@@ -145,19 +146,15 @@ def _shares(streams: list[Stream]) -> list[float]:
     return [rate / max(rates) for rate in rates]
 
 
-class _Named:
+@contextmanager
+def _named(stream: Stream) -> Iterator[None]:
     """Names the stream in an error about what its own pins or schedule ask."""
-
-    def __init__(self, stream: Stream) -> None:
-        self._stream = stream
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        asked = self._stream.pins or self._stream.schedule
-        if isinstance(error, MensaError) and asked:
-            raise UsageError(f"stream {self._stream.name}: {error}") from error
+    try:
+        yield
+    except MensaError as error:
+        if stream.pins or stream.schedule:
+            raise UsageError(f"stream {stream.name}: {error}") from error
+        raise
 
 
 Generations = Mapping[str, Generation]

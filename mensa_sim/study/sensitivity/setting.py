@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from mensa_sim.hardware.fields import Parts, holds_place, parse_override, place_of
+from mensa_sim.hardware.fields import holds_place, parse_override, place_of
 from mensa_sim.hardware.system import System
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.files import Raw, read_record
@@ -126,13 +126,8 @@ def _has_level(accelerators: dict[str, Raw], text: str) -> bool:
     place = place_of(parse_override(text)[0], f"--set {text}")
     if place.owner != "accelerator" or place.inside[0] != "levels":
         return True
-    return level_of(accelerators[str(place.accelerator)], place.inside) is not None
-
-
-def level_of(accelerator: Raw, inside: Parts) -> Raw | None:
-    """The level that `levels.NAME...` names in an accelerator's data."""
-    named: Iterator[Raw] = (level for level in accelerator.get("levels") or () if level.get("name") == inside[1])
-    return next(named, None)
+    levels = accelerators[str(place.accelerator)].get("levels") or ()
+    return any(level.get("name") == place.inside[1] for level in levels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 
 from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
@@ -105,8 +106,8 @@ class Swings:
                     else self._at_multiple(headline, choice, multiple)
                     for headline in self.headlines
                 }
-                flips = {
-                    headline: f"at {self._crossing(headline, choice, multiple):.3g} times the shipped value"
+                turned = {
+                    headline: halved(partial(self._at_multiple, headline, choice), multiple)
                     for headline in self.headlines
                     if flipped(self.nominal[headline], values[headline])
                 }
@@ -117,14 +118,10 @@ class Swings:
                         setting=f"{multiple:.3g} times",
                         source=choice.source,
                         values=values,
-                        flips=flips,
+                        flips={headline: f"at {at:.3g} times the shipped value" for headline, at in turned.items()},
                     )
                 )
         return found
-
-    def _crossing(self, headline: Headline, choice: PriceChoice, end: float) -> float:
-        """The multiple between 1 and the end at which the headline is 1, by halving."""
-        return halved(lambda multiple: self._at_multiple(headline, choice, multiple), end)
 
     def run(self) -> list[Swing]:
         """Every other way to decide a choice that needs a run."""

@@ -121,7 +121,8 @@ class ValidateResult(Provenance):
         """By system, metric and group, in order of first appearance: the score, and the plain roofline's mean error."""
         members: dict[GroupKey, list[ValidationRow]] = {}
         for row in self.rows:
-            members.setdefault(_group(row), []).append(row)
+            of = row.measurement
+        members.setdefault((of.system, of.metric, of.group), []).append(row)
         return {key: (_score(rows), _roofline_percent(rows)) for key, rows in members.items()}
 
     @property
@@ -132,10 +133,6 @@ class ValidateResult(Provenance):
     def split(self, *, fitted: bool) -> Score | None:
         """The rows that constants may have been fitted on, or the others."""
         return _pooled([row for row in self.rows if row.may_be_fitted == fitted])
-
-
-def _group(row: ValidationRow) -> GroupKey:
-    return row.measurement.system, row.measurement.metric, row.measurement.group
 
 
 def _roofline_percent(rows: Sequence[ValidationRow]) -> float | None:

@@ -4,7 +4,7 @@ The sizes of a model must be said; of all else, what a file leaves out is what i
 `transformers` itself is not needed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from pathlib import Path
 from typing import Any
@@ -219,11 +219,7 @@ def _decoder(config: Mapping[str, Any], kind: str, family: DecoderFamily) -> Dec
         **family.fixed,
         **{ours: bool(config.get(key, default)) for ours, (key, default) in family.stated.items()},
     }
-    return Decoder(**fields | _OWN.get(kind, _nothing)(config, fields))
-
-
-def _nothing(_: Mapping[str, Any], __: Mapping[str, Any]) -> dict[str, Any]:
-    return {}
+    return Decoder(**fields | (_OWN[kind](config, fields) if kind in _OWN else {}))
 
 
 def _falcon(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,19 +234,12 @@ def _falcon(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _gpt2(config: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"positions": config.get("n_positions") or 1024, "kv_heads": fields["heads"]}
-
-
-def _gpt_neox(_: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kv_heads": fields["heads"]}
-
-
-def _stablelm(_: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {"norms_per_layer": 1 if fields["parallel"] else 2}
-
-
-_OWN = {"falcon": _falcon, "gpt2": _gpt2, "gpt_neox": _gpt_neox, "stablelm": _stablelm}
+_OWN: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]] = {
+    "falcon": _falcon,
+    "gpt2": lambda config, fields: {"positions": config.get("n_positions") or 1024, "kv_heads": fields["heads"]},
+    "gpt_neox": lambda config, fields: {"kv_heads": fields["heads"]},
+    "stablelm": lambda config, fields: {"norms_per_layer": 1 if fields["parallel"] else 2},
+}
 """What a family's configurations say together, by `model_type`."""
 
 

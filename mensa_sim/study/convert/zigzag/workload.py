@@ -127,8 +127,8 @@ def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest
         if letter not in OPERAND_OF:
             raise file.fault((*place, "equation"), f"has an operand {letter}; those of a product are O, W and I")
         named = [dim.upper() for dim in re.findall(r"\[(\w+)\]", dims)]
-        parts = [each for dim in named for each in (_both(windows[dim]) if dim in windows else (dim,))]
-        indexes[OPERAND_OF[letter]] = frozenset(parts)
+        slid = (part for dim in named if dim in windows for part in (windows[dim].outputs, windows[dim].taps))
+        indexes[OPERAND_OF[letter]] = frozenset((*slid, *(dim for dim in named if dim not in windows)))
     if set(indexes) != set(OPERAND_OF.values()):
         raise file.fault((*place, "equation"), f"{layer.equation!r} does not name O, W and I")
     known = set(layer.sizes)
@@ -139,10 +139,6 @@ def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest
     if len(windows) != (rows is not None) + (columns is not None):
         raise file.fault((*place, "dimension_relations"), "the input has rows iy and columns ix, and no others")
     return ForeignNest(sizes=layer.sizes, indexes=indexes, rows=rows, columns=columns)
-
-
-def _both(window: Sliding) -> tuple[str, str]:
-    return window.outputs, window.taps
 
 
 def _elementwise(layer: ZigZagLayer, name: str) -> dict[str, Any]:
