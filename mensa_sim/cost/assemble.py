@@ -8,9 +8,9 @@ import numpy as np
 from mensa_sim.cost.counts.crossing import most
 from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
 from mensa_sim.cost.counts.tally import Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
-from mensa_sim.cost.counts.ways import Precision, precision_of
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel
-from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency, Traffic
+from mensa_sim.cost.layer_cost import MEMORY, Traffic
 from mensa_sim.cost.vector import VectorWork, vector_cycles
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -126,22 +126,6 @@ def billed(
         held_bytes=held,
         dynamic_pj=dynamic,
     )
-
-
-def assemble(
-    layer: Layer,
-    accelerator: PeArray,
-    energy: EnergyModel,
-    residency: Residency,
-    repeats: Repeats,
-    counts: NestCounts | None,
-    work: VectorWork,
-    **further: Any,
-) -> LayerCost:
-    """The cost of one layer; `further` are fields of its cost that nothing here decides."""
-    own = billed(accelerator, energy, precision_of(layer), repeats, counts, work)
-    (row,) = own.rows(1)
-    return LayerCost(**fixed(layer, accelerator), residency=residency, **row, **further)
 
 
 def fixed(layer: Layer, accelerator: PeArray) -> dict[str, Any]:

@@ -50,8 +50,9 @@ def _by_component(spec: PeArray, technology: Technology, figure: Literal["area_m
         constant: Constant = getattr(technology, part)
         return constant.value
 
+    macs_8_bit = spec.pes * spec.macs_per_pe * technology.mac_width_factor(spec.operand_bits)
     found = {
-        "mac": macs_8_bit(spec, technology) * of_one(f"mac_{figure}"),
+        "mac": macs_8_bit * of_one(f"mac_{figure}"),
         "register": register_bits(spec) * of_one(f"register_{figure}_per_bit"),
     }
     for level in spec.levels:
@@ -115,8 +116,3 @@ def chip_area_mm2(system: System) -> float:
     """All accelerators, and the memories on the chip."""
     shared = sum(memory.area_mm2 for memory in system.memories.values())
     return sum(sum(area_mm2(placed).values()) for placed in system.accelerators) + shared
-
-
-def macs_8_bit(spec: PeArray, technology: Technology) -> float:
-    """The array's MACs counted as 8-bit ones."""
-    return spec.pes * spec.macs_per_pe * technology.mac_width_factor(spec.operand_bits)

@@ -25,11 +25,12 @@ from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "cost"))
+
 from bench_run import IMPORT_S, timed
+from by_hand import assemble, price_mapping
 from smallest import SMALL_MODEL, parser
 
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.tiles import window_classes
 from mensa_sim.cost.counts.window import axis_histogram, window_histogram

@@ -5,13 +5,12 @@ from fractions import Fraction
 from math import ceil, sqrt
 
 import pytest
+from by_hand import assemble, price_mapping
 from drawn import accelerators, mappings, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import cycles, interpret, waited, way_of
 
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import energy_model

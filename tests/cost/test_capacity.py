@@ -3,12 +3,11 @@
 from dataclasses import replace
 
 import pytest
+from by_hand import assemble, price_mapping
 from drawn import layer_of
 from interpreter import interpret
 from whole_space import chains, mappings, register_tiles
 
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import energy_model

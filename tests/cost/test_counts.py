@@ -3,12 +3,12 @@
 from functools import cache
 
 import pytest
+from by_hand import price_mapping
 from drawn import accelerators, mappings, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import cycles, interpret, waited, way_of
 
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_accelerator

@@ -5,10 +5,11 @@ from math import prod
 from pathlib import Path
 
 import pytest
+from by_hand import price_mapping
 from zigzag_counts import Counts, energy_pj, rounded_counts
 from zigzag_layers import LEVELS, MEMORY, SPEC, PeerLayer, peer_layers
 
-from mensa_sim.cost.counts.nest import NestCounts, price_mapping
+from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.workload.layer import LoopNest
 
 CLOSE = 0.02

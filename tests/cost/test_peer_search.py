@@ -3,11 +3,10 @@
 from pathlib import Path
 
 import pytest
+from by_hand import assemble, price_mapping
 from zigzag_layers import ENERGY, MEMORY, SPEC, PeerLayer, peer_layers
 from zigzag_space import HALF_BUFFER, ORDER, SIZES, SPLIT, limits_that_exclude
 
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.prices.layer import Pricer

@@ -6,14 +6,14 @@ from itertools import product
 
 import numpy as np
 import pytest
+from by_hand import assemble, price_mapping
 from drawn import accelerators, layer_of, nests, residencies, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from whole_space import chains, mappings, register_tiles
 
 from mensa_sim.arrays import distinct
-from mensa_sim.cost.assemble import assemble
-from mensa_sim.cost.counts.nest import NestCounts, price_mapping
+from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, energy_model

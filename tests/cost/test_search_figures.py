@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from by_hand import price_mapping
 from drawn import accelerators, layer_of, nests, residencies, with_level
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.nest import count_nest, price_mapping
+from mensa_sim.cost.counts.nest import count_nest
 from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, Residency

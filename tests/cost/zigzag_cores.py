@@ -13,11 +13,11 @@ from functools import cache
 from math import prod
 from pathlib import Path
 
+from by_hand import price_mapping
 from zigzag_files import write_core
 from zigzag_layers import spelled_loops
 
 from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost

@@ -7,9 +7,9 @@ do not matter, nor whether an operand's buffer also covers loops that do not ind
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
+from by_hand import price_mapping
 from zigzag_layers import SPEC
 
-from mensa_sim.cost.counts.nest import price_mapping
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.mapping.candidates import FREE_GROUP, group, inner_orders, splits
 from mensa_sim.cost.mapping.capacity import held_bytes

@@ -179,13 +179,8 @@ def level_figures(way: Way, index: int, inner: Boundary[Any], outer: Boundary[An
     }
 
 
-def count_operand(nest: LoopNest, mapping: NestMapping, way: Way) -> OperandCounts:
-    """Every access of one operand over the whole nest."""
-    return count_walk(Walk(nest, mapping, way.operand), way)
-
-
 def count_walk(walk: Walk, way: Way) -> OperandCounts:
-    """The same of a walk."""
+    """Every access of one operand over the whole nest, which it walks."""
     stops, mapping = way.stops, walk.mapping
     loops = (0, *mapping.holds.get(way.operand, (0,) * len(stops)))
     tiles = [walk.tiles(inner) for inner in loops]

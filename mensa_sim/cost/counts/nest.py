@@ -5,8 +5,8 @@ from itertools import pairwise
 from math import ceil, prod
 from typing import Any
 
-from mensa_sim.cost.counts.counts import OperandCounts, count_operand
-from mensa_sim.cost.counts.ways import Precision, Way, ways
+from mensa_sim.cost.counts.counts import OperandCounts, Walk, count_walk
+from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -76,20 +76,10 @@ def wait_cycles(count: OperandCounts) -> Any:
     return cycles
 
 
-def price_mapping(
-    nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision: Precision | None = None, word_bits: int = 1
-) -> NestCounts:
-    """The counts of any given mapping, whether it fits the levels or not; `word_bits` is the memory's."""
-    return count_nest(
-        nest, accelerator, mapping, ways(accelerator, mapping.unrolling, precision or Precision(), word_bits)
-    )
-
-
 def count_nest(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, way: Mapping[Operand, Way]) -> NestCounts:
-    """The same where the ways of the operands are known."""
-    return nest_counts(
-        nest, accelerator, mapping, way, {operand: count_operand(nest, mapping, way[operand]) for operand in OPERANDS}
-    )
+    """The counts of any given mapping, whether it fits the levels or not, with the ways of its operands."""
+    counts = {operand: count_walk(Walk(nest, mapping, operand), way[operand]) for operand in OPERANDS}
+    return nest_counts(nest, accelerator, mapping, way, counts)
 
 
 def nest_counts(

@@ -11,7 +11,7 @@ from mensa_sim.errors import FileError, MensaError
 from mensa_sim.hardware.files import FILE_KINDS, load_accelerator, load_system, load_technology
 from mensa_sim.io.files import keys_of, read_record
 from mensa_sim.simulate.scenario.files import ScenarioFile, read_scenario
-from mensa_sim.study.check.limits import tell_limits_of_accelerator, tell_limits_of_system
+from mensa_sim.study.check.limits import alone, tell_limits
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.run.placement import check_scheduling
 from mensa_sim.study.space.check import check_space
@@ -62,8 +62,8 @@ def _tell_of_code(path: Path) -> None:
 
 
 TOLD: Mapping[str, Callable[[Path], None]] = {
-    "system": tell_limits_of_system,
-    "accelerator": tell_limits_of_accelerator,
+    "system": lambda path: tell_limits(path, load_system(path)),
+    "accelerator": lambda path: tell_limits(path, alone(path)),
     "workload": _tell_of_code,
 }
 """What is told of a file without fault."""

@@ -33,22 +33,18 @@ LENT_MEMORY = {"kind": "lpddr4", "bandwidth_bytes_per_s": 32 * 10**9, "efficienc
 """What an accelerator that names no memory is priced on; whether it runs a layer does not hang on it."""
 
 
-def tell_limits_of_system(path: Path) -> None:
-    """Notes which common operators no accelerator of a system's file runs, and which its host's CPU alone does."""
-    _tell(path, load_system(path))
-
-
-def tell_limits_of_accelerator(path: Path) -> None:
-    """Notes which common operators an accelerator's file cannot run."""
-    alone = {
+def alone(path: Path) -> System:
+    """The system of an accelerator's file, on a memory that is lent where the file names none."""
+    lent = {
         "name": "alone",
         "memories": {"memory": LENT_MEMORY},
         "accelerators": [{"spec": str(path.resolve()), "memory": "memory"}],
     }
-    _tell(path, load_system(path if load_accelerator(path).default_memory else file_of(alone)))
+    return load_system(path if load_accelerator(path).default_memory else file_of(lent))
 
 
-def _tell(path: Path, system: System) -> None:
+def tell_limits(path: Path, system: System) -> None:
+    """Notes which common operators no accelerator of a file's system runs, and which its host's CPU alone does."""
     for text in _limits(system):
         LOGGER.warning("%s: %s", path, text)
 

@@ -69,11 +69,6 @@ OWN_KIND = "own"
 """The kind of a workload that is none of the 24."""
 
 
-def kind_of_workload(name_or_path: str) -> str:
-    """The kind of one of the 24 models, and of every other workload that it is a user's own."""
-    return kind_of(name_or_path) if name_or_path in MODELS else OWN_KIND
-
-
 KIND = "kind:"
 """Before a name that means all models of a kind, whatever a model is called."""
 

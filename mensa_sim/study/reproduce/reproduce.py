@@ -59,8 +59,8 @@ class ReproduceResult(Provenance):
 def reproduce(request: ReproduceRequest) -> ReproduceResult:
     """Run every case of the study; the same result on any number of processes.
 
-    With an output folder each model is kept there as soon as it is done, until `forget_finished` says that the results
-    are written: a run that was killed goes on where it was.
+    With an output folder each model is kept there as soon as it is done, until the results are
+    written: a run that was killed goes on where it was.
     """
     forget_systems()
     models = chosen_models(tuple(request.models))
@@ -100,8 +100,3 @@ def study_files(models: Sequence[str], systems: Sequence[str]) -> tuple[Path, ..
         *(file for model in models for file in workload_files(model)),
         *(file for system in systems for file in system_files(system)),
     )
-
-
-def forget_finished(output: Path) -> None:
-    """Remove what was kept of an unfinished study: its results are written."""
-    FinishedModels(output, ()).clear()

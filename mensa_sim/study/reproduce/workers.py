@@ -20,11 +20,12 @@ from mensa_sim.io.workers import DeadWorkerError, pool_of
 from mensa_sim.records import dataclass
 from mensa_sim.study.generation.outcome import MADE_ANSWERS, answer_outcome
 from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outcome_of
-from mensa_sim.study.reproduce.paper import kind_of_workload
+from mensa_sim.study.reproduce.paper import OWN_KIND, kind_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.families.paper import Membership, memberships
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload
+from mensa_sim.workload.model_kinds import MODELS
 from mensa_sim.workload.population.draw import Population, draw_population
 from mensa_sim.workload.population.statistics import Choices
 
@@ -109,7 +110,8 @@ def run_model(task: ModelTask) -> ModelOutcomes:
 
 def _graph_and_kind(task: ModelTask) -> tuple[LayerGraph, str]:
     if task.seed is None:
-        return load_workload(task.model, allow_code=task.allow_code), kind_of_workload(task.model)
+        kind = kind_of(task.model) if task.model in MODELS else OWN_KIND
+        return load_workload(task.model, allow_code=task.allow_code), kind
     drawn = {model.graph.name: model for model in population(task.seed, task.draw).models}[task.model]
     return drawn.graph, drawn.kind
 
