@@ -1,6 +1,6 @@
 """What each further level of memory costs the search: seconds of CPU to price a model with two levels, and with more.
 
-    python tests/benchmarks/bench_levels.py [WORKLOAD ...] [--smallest]
+    python tests/benchmarks/bench_levels.py [WORKLOAD ...] [--objective NAME] [--smallest]
 
 Each hierarchy is that of a shipped accelerator. SRAMs are taken away from the inside until each operand passes two
 levels at most; one by one they come back, and then SRAMs of half the size are put inside until one passes five. The
@@ -20,6 +20,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
@@ -61,13 +62,13 @@ def with_levels(system: System, levels: tuple[Level, ...]) -> System:
     return replace(system, accelerators=(replace(first, spec=replace(first.array, levels=levels)),))
 
 
-def seconds(graph: LayerGraph, system: System) -> float:
+def seconds(graph: LayerGraph, system: System, objective: str) -> float:
     start_s = time.process_time()
-    price(graph, system)
+    price(graph, system, objective)
     return time.process_time() - start_s
 
 
-def main(names: list[str]) -> None:
+def main(names: list[str], objective: str) -> None:
     graphs = [load_workload(name) for name in names]
     gc.collect()
     gc.set_threshold(GARBAGE_AFTER)  # a full collection takes half of what two levels do, and fell on any of them
@@ -75,7 +76,7 @@ def main(names: list[str]) -> None:
         system = load_system(machine)
         two_s = 0.0
         for depth, levels in ladder(system.accelerators[0].array).items():
-            spent_s = sum(seconds(graph, with_levels(system, levels)) for graph in graphs)
+            spent_s = sum(seconds(graph, with_levels(system, levels), objective) for graph in graphs)
             two_s = spent_s if depth == TWO else two_s
             print(f"{machine:16} {depth} levels: {spent_s:6.2f} s of CPU, {spent_s / two_s:4.1f} times two levels")
 
@@ -83,5 +84,6 @@ def main(names: list[str]) -> None:
 if __name__ == "__main__":
     made = parser(__doc__)
     made.add_argument("workloads", nargs="*", default=["mobilenet_v2", "lstm"])
+    made.add_argument("--objective", choices=OBJECTIVES, default=DEFAULT_OBJECTIVE)
     arguments = made.parse_args()
-    main([SMALL_MODEL] if arguments.smallest else arguments.workloads)
+    main([SMALL_MODEL] if arguments.smallest else arguments.workloads, arguments.objective)

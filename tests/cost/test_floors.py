@@ -1,6 +1,7 @@
 """A chain of inner tiles is left out by its floor: no candidate around it, priced in full, may lie below that.
 
-Of those equal to it none may lie below the floor of the figure that the objective does not count.
+Of those equal to it none may lie below the floor of the figure that the objective does not count; and none takes less
+than the last tiles that tiles of any stage lead to.
 """
 
 import numpy as np
@@ -11,6 +12,7 @@ from mensa_sim.arrays import picked
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
 from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
 from mensa_sim.cost.mapping.arrays.ranks import TIES
 from mensa_sim.cost.mapping.arrays.sides import outer_orders
 from mensa_sim.cost.mapping.candidates import ROTATIONS, stage_count
@@ -47,13 +49,17 @@ def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str,
         some = grown(pool, some)
         some = picked(some, np.unique(np.linspace(0, len(some.task) - 1, _CHAINS).astype(np.intp)))
     orders = outer_orders(search.groups)
-    floors = Fronts(pool, some, search.groups, orders, cases).floors
+    last = LastTiles(pool, 0, cases, [search.floors.demand(case) for case in cases])
+    inner = len(some.tiles)
+    least_s = np.max([last.least_s(tiles, inner - stage) for stage, tiles in enumerate(some.tiles)], axis=0)
+    floors = Fronts(pool, some, search.groups, orders, cases, least_s).floors
     space = Candidates(pool, some, search.groups, ROTATIONS, orders)
     figures = space.figures(entries := np.arange(len(space.grid.tiles)))
     chain, left_out = space.grid.part_of(entries), 0
-    for floor, second_floor, case in zip(*floors, cases, strict=True):
+    for floor, second_floor, own_s, case in zip(*floors, least_s, cases, strict=True):
         priced = figures.priced(case)
         assert (floor[chain] <= priced.objective * TIES).all()
+        assert (own_s[chain] <= priced.latency_s * TIES)[priced.objective < np.inf].all()
         equal = priced.objective <= floor[chain] * TIES
         second = np.where(equal, objective_named(objective).uncounted(priced.energy_pj, priced.latency_s), np.inf)
         assert (second_floor[chain] <= second * TIES).all()

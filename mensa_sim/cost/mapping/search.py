@@ -18,6 +18,7 @@ from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
 from mensa_sim.cost.mapping.arrays.figures import Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
 from mensa_sim.cost.mapping.arrays.ranks import best_of_nests, least, near
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
 from mensa_sim.cost.mapping.arrays.winners import Counted, Winners, mappings_of, winners_at
@@ -46,8 +47,8 @@ _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _MANY = 200
 """Chains of a nest above which four times as many are followed again: a choice."""
-_PIECE = 4096
-"""Chains that are priced at once, at most: some 100 MiB. A choice."""
+_PIECE = 1024
+"""Chains that are priced at once, at most: some 20 MiB. A choice."""
 _MOST = 16384
 """Chains whose floors are worked out at once, at most: some 40 MiB. A choice."""
 
@@ -127,46 +128,65 @@ class Search:
         if self.whole is not None:
             return self.whole
 
-        anything = np.full((2, len(residencies), len(self.tasks)), np.inf)
+        anything = reached = np.full((2, len(residencies), len(self.tasks)), np.inf)
+        lowest = [self.floors.demand(case) for case in residencies]
+        by_time = objective_named(self.target.objective).energy_power == 0
+        last: dict[int, LastTiles] = {}
 
-        def fronts(some: Chains, known: Floats | None = None) -> Iterator[Fronts]:
+        def around(inner: Chains) -> tuple[Chains, Floats]:
+            """The chains around inner ones, and the time of the last tiles that they lead to: [residency, chain]."""
+            some = grown(self._pool, inner)
+            least_s = np.zeros((len(residencies), len(some.task)))
+            for task in last.keys() & set(some.task.tolist()):
+                last[task].leave_out(reached[..., [task]])
+                mine = np.flatnonzero(some.task == task)
+                tiles, which = np.unique(some.tiles[-1][mine], return_inverse=True)
+                least_s[:, mine] = last[task].least_s(tiles, self._inner_stages + 2 - len(some.tiles))[:, which]
+            leading = np.flatnonzero((least_s < np.inf).any(axis=0))
+            return picked(some, leading), least_s[:, leading]
+
+        def fronts(some: Chains, least_s: Floats, known: Floats | None = None) -> Iterator[Fronts]:
             """Those of chains in pieces, whose floors may be known."""
             for piece in _pieces(some.task):
                 floors = None if known is None else known[..., piece]
-                yield Fronts(self._pool, picked(some, piece), self.groups, self.outer, residencies, floors)
+                own = picked(some, piece)
+                yield Fronts(self._pool, own, self.groups, self.outer, residencies, least_s[:, piece], floors)
 
         def best(figures: Floats, task: Indices) -> Floats:
             return best_of_nests(figures, task, len(self.tasks))
 
-        def floored(inner: Chains) -> tuple[Chains, Floats]:
-            """The chains around inner ones, and what none of their candidates is below."""
-            around = grown(self._pool, inner)
-            return around, np.concatenate([anything[..., :0], *(each.floors for each in fronts(around))], axis=-1)
+        def floored(inner: Chains) -> tuple[Chains, Floats, Floats]:
+            """The same, and what none of their candidates is below."""
+            some, least_s = around(inner)
+            floors = [each.floors for each in fronts(some, least_s)]
+            return some, least_s, np.concatenate([anything[..., :0], *floors], axis=-1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
             """What the chains of least floor reach: [figure, residency, task]."""
             few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             while len(few.tiles) <= self._inner_stages and len(few.task):
-                few, floors = floored(few)
+                few, _, floors = floored(few)
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             return best(self._space(few).reached(residencies), few.task) if len(few.task) else anything
 
-        some, floors = floored(first_chains(self._pool))
+        some, least_s, floors = floored(first_chains(self._pool))
         reached = followed(some, floors, _FIRST)
         hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
+        some, least_s = picked(some, hopeful), least_s[:, hopeful]
         known: Floats | None = floors[..., hopeful]
-        some = picked(some, hopeful)
         while len(some.task):
-            some, floors = _hopeful(fronts(some, known), reached)
+            some, floors = _hopeful(fronts(some, least_s, known), reached)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
+                for task in set(some.task[many].tolist()) - last.keys() if by_time else ():
+                    last[task] = LastTiles(self._pool, task, residencies, lowest)
                 further = followed(picked(some, many), floors[..., many], 4 * _FIRST)
                 both = np.concatenate([reached, further], axis=-1)
                 reached = best(both, np.tile(np.arange(len(self.tasks)), 2))
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
             if len(some.tiles) > self._inner_stages:
                 break
-            some, known = grown(self._pool, some), None
+            (some, least_s), known = around(some), None
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
             found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=-1)

@@ -1,6 +1,6 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -95,6 +95,13 @@ class NestTask:
     def last_extents(self, dim: str, inside: int) -> tuple[int, ...]:
         """Those that are tried in the last stage: the one that is fixed, if any is."""
         return (self._tile[dim],) if dim in self._tile else self.extents_above(dim, inside)
+
+    def extents_beyond(self, dim: str, inside: Iterable[int], stages: int) -> list[int]:
+        """Those that the last stage may have around tiles of so many stages further in, in rising order."""
+        found = set(inside)
+        for _ in range(stages - 1):
+            found = {extent for each in found for extent in self.inner_extents(dim, each)}
+        return sorted({extent for each in found for extent in self.last_extents(dim, each)})
 
     @property
     def free(self) -> bool:

@@ -43,13 +43,13 @@ class Demand:
     end_bits: Floats
     dynamic_pj: Floats
 
-    def reached(self, target: Target) -> tuple[Floats, Floats, Floats]:
+    def reached(self, target: Target, least_s: Floats | float = 0.0) -> tuple[Floats, Floats, Floats]:
         """Latency in seconds, energy with the accelerator's leakage meanwhile, and objective; each of the figures that
-        they are made of only makes them grow."""
+        they are made of only makes them grow. It takes `least_s` in any case."""
         per_bit_s = 1 / (BITS_PER_BYTE * target.bandwidth_bytes_per_s)
         body_s, on_chip_s = self.body_bits * per_bit_s, self.cycles / target.accelerator.clock_hz
         middle_s = np.maximum(on_chip_s, body_s) if target.accelerator.dataflow.overlap else on_chip_s + body_s
-        latency_s = middle_s + self.end_bits * per_bit_s
+        latency_s = np.maximum(middle_s + self.end_bits * per_bit_s, least_s)
         energy_pj = self.dynamic_pj + leakage_pj(1.0, PS_PER_S) * target.energy.leakage_mw * latency_s
         return latency_s, energy_pj, objective_named(target.objective).value(energy_pj, latency_s)
 
@@ -103,18 +103,18 @@ class Figures:
         """[figure, residency, entry] What the best order of each entry reaches."""
         return np.stack([self._best(*self.demand(case)[:2]) for case in residencies], axis=1)
 
-    def _best(self, demand: Demand, fits: Bools) -> Floats:
-        latency_s, energy_pj, value = demand.reached(self._target)
+    def _best(self, demand: Demand, fits: Bools, least_s: Floats | float = 0.0) -> Floats:
+        latency_s, energy_pj, value = demand.reached(self._target, least_s)
         uncounted = objective_named(self._target.objective).uncounted(energy_pj, latency_s)
         return best_order(np.where(fits, value, np.inf), uncounted)
 
-    def floors(self, case: BufferCase, whole_bits: Floats, first_bits: Floats) -> Floats:
-        """[figure, entry] What no candidate is below, where nothing is known of the last tiles but that the first
-        ones of some operands are at least `first_bits`, and if there are n of them an nth of the `whole_bits`; infinite
-        where none fits."""
+    def floors(self, case: BufferCase, whole_bits: Floats, first_bits: Floats, least_s: Floats) -> Floats:
+        """[figure, entry] What no candidate is below, where all that is known of the last tiles is that they take
+        `least_s`, that the first ones of some operands are at least `first_bits`, and if there are n of them an nth of
+        the `whole_bits`; infinite where none fits."""
         demand, fits, _ = self.demand(case)
         demand = self._in_best_tiles(demand, self.entries.each(case.repeats.steps), whole_bits, first_bits)
-        return self._best(demand, fits)
+        return self._best(demand, fits, least_s)
 
     def _in_best_tiles(self, demand: Demand, steps: Any, whole_bits: Floats, first_bits: Floats) -> Demand:
         """The same in a number of last tiles, not necessarily a whole one, that no other is better than.

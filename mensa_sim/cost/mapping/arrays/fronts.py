@@ -38,9 +38,10 @@ class Fronts:
         groups: Sequence[Sequence[Operand]],
         outer: Sequence[Order],
         residencies: Sequence[BufferCase],
+        least_s: Floats,
         floors: Floats | None = None,
     ) -> None:
-        """The floors are worked out unless they are known."""
+        """The floors are worked out unless they are known; `least_s` is that of the last tiles: [residency, chain]."""
         target, self._pool, self.chains = pool.tasks[0].target, pool, chains
         self._residencies, self._outer = residencies, outer[:1]
         grid = Grid(pool, chains, bare=True)
@@ -48,7 +49,8 @@ class Fronts:
         self._array = array_work(grid)
         if floors is None:
             figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
-            floors = np.stack([figures.floors(case, *self._firsts(grid, case)) for case in residencies], axis=1)
+            each = zip(residencies, least_s, strict=True)
+            floors = np.stack([figures.floors(case, *self._firsts(grid, case), own_s) for case, own_s in each], axis=1)
         self.floors = floors
         """[figure, residency, chain] Infinite where no candidate fits."""
 

@@ -1,0 +1,104 @@
+"""The last tiles that the chains of a nest lead to, and the time that no candidate around one of them is below.
+
+How many there are, and what of the first and the last one nothing runs beside, is the same whatever lies inside them.
+Where that decides, few last tiles are near the best, and most chains lead to none of these.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats
+from mensa_sim.cost.counts.crossing import whole_words
+from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
+from mensa_sim.cost.counts.tiles import Indices, tilings
+from mensa_sim.cost.mapping.arrays.figures import Demand
+from mensa_sim.cost.mapping.arrays.ranks import near
+from mensa_sim.cost.mapping.arrays.sides import BufferCase
+from mensa_sim.cost.mapping.arrays.tilings import own_dims
+from mensa_sim.cost.mapping.candidates import positions, stage_count
+from mensa_sim.cost.mapping.least import LeastDemand
+from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.workload.dims import OPERANDS, Operand
+
+
+class LastTiles:
+    """Those of one nest that may hold a winner."""
+
+    def __init__(
+        self, pool: TilePool, number: int, residencies: Sequence[BufferCase], lowest: Sequence[LeastDemand]
+    ) -> None:
+        """`lowest` is what no mapping takes less than in each residency."""
+        self._pool, self._number, self._task = pool, number, pool.tasks[number]
+        registers, stages = self._task.registers, stage_count(self._task.ways) - 1
+        self._options = [
+            np.array(self._task.extents_beyond(dim, [tile[dim] for tile in registers], stages)) for dim in pool.dims
+        ]
+        """[dim][option]"""
+        self._chosen: Indices = positions(tuple(map(len, self._options)))
+        """[dim, last tile]"""
+        reached = [each.reached(self._task.target) for each in self._demands(residencies, lowest)]
+        self._latency_s, self._value = (np.stack([each[figure] for each in reached]) for figure in (0, 2))
+        """[residency, last tile]"""
+
+    def _demands(self, residencies: Sequence[BufferCase], lowest: Sequence[LeastDemand]) -> list[Demand]:
+        """What no candidate takes less than in each last tile."""
+        task, pool = self._task, self._pool
+        extents = {
+            dim: options[chosen].astype(np.float64)
+            for dim, options, chosen in zip(pool.dims, self._options, self._chosen, strict=True)
+        }
+        sizes = {dim: np.full(len(each), task.unrolling.sizes[dim], np.float64) for dim, each in extents.items()}
+        tiles = np.prod([np.ceil(sizes[dim] / extents[dim]) for dim in pool.dims], axis=0)
+        accelerator, unrolling, dataflow = task.target.accelerator, task.unrolling, task.target.accelerator.dataflow
+        cycles = pass_cycles(accelerator, task.nest, unrolling, unrolling.sizes, task.ways) * np.ones(len(tiles))
+        if dataflow.pipeline_cycles_per != "pass":
+            cycles += pipeline_cycles(accelerator, unrolling) * tiles
+        end_bits = {operand: self._end_bits(operand, sizes, extents) for operand in OPERANDS}
+        demands = []
+        for case, least in zip(residencies, lowest, strict=True):
+            ends = sum(bits * self._own(case.repeats.fetches[operand]) for operand, bits in end_bits.items())
+            demands.append(
+                Demand(
+                    cycles=np.maximum(self._own(case.repeats.steps) * cycles, self._own(least.cycles)),
+                    body_bits=np.maximum(self._own(least.memory_bits) - ends, 0),
+                    end_bits=ends,
+                    dynamic_pj=self._own(least.dynamic_pj),
+                )
+            )
+        return demands
+
+    def _own(self, values: Any) -> Any:
+        """That of this nest, of what all have or each has."""
+        return values[self._number] if isinstance(values, np.ndarray) else values
+
+    def _end_bits(self, operand: Operand, sizes: Mapping[str, Floats], extents: Mapping[str, Floats]) -> Any:
+        """[last tile] Of the first or the last one; nothing if they are not those that memory moves, or if padding may
+        be left out of the first one."""
+        way = self._task.ways[operand]
+        if not way.ported or (operand == "input" and not self._task.window.one_to_one):
+            return 0
+        mine = own_dims(self._pool, operand)
+        own_sizes, own_extents = ({dim: each[dim] for dim in mine} for each in (sizes, extents))
+        elements = tilings(operand, own_sizes, own_extents, None).end
+        return whole_words(elements * min(way.final_bits, way.partial_bits), way.word_bits) * way.memory_share
+
+    def leave_out(self, reached: Floats) -> None:
+        """Those that hold no winner, given what the nest reaches: [figure, residency, 1]."""
+        first = np.zeros(self._chosen.shape[1], dtype=np.intp)
+        left = near(np.stack([self._value, np.zeros_like(self._value)]), first, reached).any(axis=0)
+        self._chosen = self._chosen[:, left]
+        self._latency_s, self._value = self._latency_s[:, left], self._value[:, left]
+
+    def least_s(self, tiles: Indices, stages: int) -> Floats:
+        """[residency, tile] The time of those around tiles of so many stages further in; infinite if none is."""
+        leads: Bools = np.ones((len(tiles), self._chosen.shape[1]), dtype=bool)  # [tile, last tile]
+        for dim, inside, options, chosen in zip(
+            self._pool.dims, self._pool.extents[tiles].T, self._options, self._chosen, strict=True
+        ):
+            if len(options) > 1:
+                some, kind = np.unique(inside, return_inverse=True)
+                each = [self._task.extents_beyond(dim, [extent], stages) for extent in some.tolist()]
+                leads &= np.array([np.isin(options, own) for own in each])[kind][:, chosen]
+        return np.stack([np.where(leads, own_s, np.inf).min(axis=1, initial=np.inf) for own_s in self._latency_s])
