@@ -20,10 +20,10 @@ from scipy.optimize import least_squares
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
-from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.validate.file import Measurement
+from mensa_sim.study.validate.fitted_constants import may_be_fitted
 from mensa_sim.study.validate.reference_rows import HOST_PARTS, reference_measurements
 from mensa_sim.study.validate.validate import shipped_measurements
 from mensa_sim.units import PS_PER_MS

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from mensa_sim.cost.prices.columns import SharedCosts
 from mensa_sim.cost.prices.kept import KeptPrices
-from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
+from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, SharedCosts, shape_of
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.prices.repriced import Contests
 from mensa_sim.cost.table import MADE_OF_ALL, AcceleratorCosts

@@ -12,7 +12,7 @@ from mensa_sim.simulate.plan.floor import floor_of
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.simulate.plan.residency import POLICIES
-from mensa_sim.simulate.record.totals import TotalsRecorder
+from mensa_sim.simulate.record.spans import TotalsRecorder
 
 Totals = list[tuple[int, float]]
 

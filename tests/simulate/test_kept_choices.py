@@ -15,7 +15,7 @@ from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
 from mensa_sim.simulate.plan.variants import variants_of
-from mensa_sim.simulate.record.totals import TotalsRecorder
+from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.study.run import flows
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.workload.load import load_workload

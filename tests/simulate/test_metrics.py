@@ -10,8 +10,8 @@ from mensa_sim.simulate.inference import run_in_turn, simulate
 from mensa_sim.simulate.metrics.inference import metrics, union_ps
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.simulate.record.timeline import Span, Timeline
-from mensa_sim.simulate.record.totals import TotalsRecorder
 from mensa_sim.workload.graph import Edge, LayerGraph
 
 

@@ -1,15 +1,22 @@
-"""How an accelerator gets at what lies on the chip outside its own levels: over which resources, and at what cost."""
+"""How an accelerator gets at what lies on the chip outside its own levels: over which resources, and at what cost.
 
-from collections.abc import Mapping
+A layer costs accordingly less of its own memory where some of its tensors lie there, or are read for it by another.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from mensa_sim.cost.energy import access_pj
-from mensa_sim.cost.layer_cost import Feed
+from mensa_sim.cost.layer_cost import MEMORY, Feed, LayerCost, Traffic
+from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.memory import Link
+from mensa_sim.hardware.memory import Link, Memory
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.layer import Layer
 
 SHARED = "shared_buffer"
 """The component that the energy of a memory on the chip is booked under."""
@@ -121,3 +128,108 @@ def _links(system: System, source: str, target: str) -> tuple[Link, ...]:
                         reached.append(other)
         front = reached
     return paths.get(target, ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fed:
+    """Where what a layer reads and writes lies, as far as it is not in its accelerator's levels or memory."""
+
+    inputs: tuple[tuple[Passage, int], ...] = ()
+    """The way to a part of its input, and the bytes of it that the layer reads."""
+    output: tuple[Passage, Passage] | None = None
+    """Where its output is written, and the way back for partial sums."""
+    heard: frozenset[Operand] = frozenset()
+    """Operands that another piece of its layer reads from memory at the same time: they come to it too."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether anything is elsewhere."""
+        return bool(self.inputs or self.output or self.heard)
+
+
+def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: int = 0) -> LayerCost:
+    """The cost with its traffic where `fed` says; tiles, cycles and the accelerator's own levels stay as they are.
+
+    `beside` are the bytes of its input that the cost takes from the accelerator's own level already: of what is left,
+    each part has its share of every fetch.
+    """
+    left_bytes = max(1, layer.input_bytes - beside)
+    inputs: set[str] = {"input", "weight"} if layer.weights_are_activations else {"input"}
+    vector_input = vector_work(layer, system.accelerator(cost.accelerator).array).input_bytes
+    taken = [0] * len(fed.inputs)
+    written = read_back = heard = read_saved = write_saved = 0
+    traffic: list[Traffic] = []
+    for each in cost.traffic:
+        if each.level != MEMORY:
+            traffic.append(each)
+            continue
+        read, write = each.read_bytes, each.write_bytes
+        share = read if each.operand in inputs else min(read, vector_input) if each.operand == "vector" else 0
+        for place, (_, size_bytes) in enumerate(fed.inputs):
+            part = share * min(size_bytes, left_bytes) // left_bytes
+            taken[place] += part
+            read -= part
+        if each.operand in fed.heard:
+            heard += read
+            read = 0
+        elif each.operand == "vector" and "weight" in fed.heard:  # biases and scales come with the weights
+            heard += max(0, each.read_bytes - share)
+            read -= max(0, each.read_bytes - share)
+        if fed.output is not None and each.operand in ("output", "vector"):
+            written += write
+            write = 0
+            if each.operand == "output":
+                read_back += read
+                read = 0
+        read_saved += each.read_bytes - read
+        write_saved += each.write_bytes - write
+        traffic.append(replace(each, read_bytes=read, write_bytes=write))
+    feeds = [feed for (way, _), size in zip(fed.inputs, taken, strict=True) if size for feed in way.feeds(size)]
+    if fed.output is not None:
+        feeds += [
+            feed for way, size in zip(fed.output, (written, read_back), strict=True) if size for feed in way.feeds(size)
+        ]
+    saved = read_saved, write_saved
+    return less_moved(cost, traffic, system.memory_of(cost.accelerator), saved, _joined(feeds), heard)
+
+
+def less_moved(
+    cost: LayerCost,
+    traffic: Sequence[Traffic],
+    memory: Memory,
+    saved: tuple[int, int],
+    feeds: Sequence[Feed] = (),
+    heard_bytes: int = 0,
+) -> LayerCost:
+    """The cost with that traffic, of which so many bytes less are read from memory and written there."""
+    kept = tuple(each for each in traffic if each.read_bytes or each.write_bytes)
+    reads = sum(each.read_bytes for each in kept if each.level == MEMORY)
+    writes = sum(each.write_bytes for each in kept if each.level == MEMORY)
+    pj = dict(cost.dynamic_pj)
+    rest_pj = pj.pop(MEMORY, 0.0) - memory.transfer_pj(read_bytes=saved[0], write_bytes=saved[1])
+    if reads + writes:
+        pj[MEMORY] = max(0.0, rest_pj)
+    return replace(
+        cost,
+        traffic=kept,
+        head_bytes=min(cost.head_bytes, reads),
+        tail_bytes=min(cost.tail_bytes, writes),
+        dynamic_pj=pj,
+        feeds=(*cost.feeds, *feeds),
+        heard_bytes=heard_bytes,
+    )
+
+
+def _joined(feeds: Sequence[Feed]) -> tuple[Feed, ...]:
+    """One feed for each resource: what a layer moves over it in turn."""
+    found: dict[str, Feed] = {}
+    for feed in feeds:
+        known = found.get(feed.resource)
+        if known is not None:
+            energy_pj: Mapping[str, float] = {
+                name: known.energy_pj.get(name, 0.0) + feed.energy_pj.get(name, 0.0)
+                for name in {**known.energy_pj, **feed.energy_pj}
+            }
+            feed = replace(known, size_bytes=known.size_bytes + feed.size_bytes, energy_pj=energy_pj)
+        found[feed.resource] = feed
+    return tuple(found.values())

@@ -12,11 +12,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Priced
-from mensa_sim.cost.prices.columns import SharedCosts
 from mensa_sim.cost.prices.kept import FILE, KeptPrices, PriceKey
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.table import AcceleratorCosts, SystemCosts
@@ -27,6 +26,7 @@ from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import cache_folder, digest_of
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
 if TYPE_CHECKING:
@@ -227,3 +227,40 @@ def limited(costs: Mapping[Key, LayerCost], memory: Memory) -> Mapping[Key, Laye
         return costs
     slowed = {id(cost): replace(cost, power_mw=power_mw) for cost in costs.values()}
     return {key: slowed[id(cost)] for key, cost in costs.items()}
+
+
+HELD_LAYERS = 8192
+"""Layers in memory at most, of all columns together: some 30 kB each with what is made of their costs. A choice."""
+
+
+class _OfGraph(Protocol):
+    @property
+    def graph(self) -> LayerGraph: ...
+
+
+Costs = TypeVar("Costs", bound=_OfGraph)
+
+
+class SharedCosts(Generic[Costs]):
+    """Costs of graphs by all that they depend on; the least recently used leave first."""
+
+    def __init__(self, layers: int = HELD_LAYERS) -> None:
+        self._layers = layers
+        self._held = 0
+        self._known: OrderedDict[Hashable, Costs] = OrderedDict()
+
+    def get(self, key: Hashable | None) -> Costs | None:
+        """The costs of that key, if they are here; none is no key."""
+        if key is None or key not in self._known:
+            return None
+        self._known.move_to_end(key)
+        return self._known[key]
+
+    def put(self, key: Hashable | None, costs: Costs) -> None:
+        """Keep costs that have a key, unless their graph alone is too long."""
+        if key is None or len(costs.graph.layers) > self._layers:
+            return
+        self._known[key] = costs
+        self._held += len(costs.graph.layers)
+        while self._held > self._layers:
+            self._held -= len(self._known.popitem(last=False)[1].graph.layers)

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mensa_sim.cost.feeds.moved import Fed
-from mensa_sim.cost.feeds.ways import from_shared, to_shared
+from mensa_sim.cost.feeds.ways import Fed, from_shared, to_shared
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.array.pe_array import PeArray

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from mensa_sim.cost.energy import access_pj
-from mensa_sim.cost.feeds.moved import Fed, less_moved, moved_cost
+from mensa_sim.cost.feeds.ways import Fed, less_moved, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms

@@ -4,8 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cache
 
-from mensa_sim.cost.feeds.moved import Fed, moved_cost
-from mensa_sim.cost.feeds.ways import Passage, from_level, from_shared, to_shared
+from mensa_sim.cost.feeds.ways import Fed, Passage, from_level, from_shared, moved_cost, to_shared
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError

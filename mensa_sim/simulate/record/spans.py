@@ -1,4 +1,7 @@
-"""A recorder that keeps what happened as rows of numbers, and the spans that are made of them when somebody reads."""
+"""A recorder that keeps what happened as rows of numbers, and the spans that are made of them when somebody reads.
+
+One also sums them: the latency and the dynamic energy of each inference.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -194,3 +197,23 @@ def stage_spans(
     if stage.tail_bytes:
         yield Span(memory, "tail", request, name, tail, end, stage.tail_bytes, 0, stage.tail_pj)
     yield Span(accelerator, "layer", request, name, start, end, 0, stage.macs, stage.chip_pj)
+
+
+class TotalsRecorder(SpanRecorder):
+    """Keeps all spans of requests that run one after another, what each took, and the dynamic energy until its end."""
+
+    def __init__(self) -> None:
+        super().__init__(max_spans=None)
+        self._told = 0, 0
+        """Cells of stages and of spans until the last end."""
+        self.totals: list[tuple[int, float]] = []
+        """Latency and dynamic energy of each request that has ended."""
+
+    def ended(self, request: Request, time_ps: int) -> None:
+        """Keep its record and close its account."""
+        super().ended(request, time_ps)
+        stages, spans = self._told
+        energies_pj = [pj for stage in self._stages[stages + STAGE_CELL :: STAGE_CELLS] for pj in stage.energies_pj]
+        energies_pj += [pj for parts in self._spans[spans + ENERGY_CELL :: SPAN_CELLS] for pj in parts.values()]
+        self.totals.append((time_ps - request.arrival_ps, math.fsum(energies_pj)))
+        self._told = len(self._stages), len(self._spans)

@@ -20,9 +20,8 @@ from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
-from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of
+from mensa_sim.study.generation.answer import Answer, PhaseFigures, Stretch, energy_of, speculated
 from mensa_sim.study.generation.held import PlacedPhase, kv_held, moved_to_steps, pins_in, refuse_too_much, weights_held
-from mensa_sim.study.generation.speculation import speculated
 from mensa_sim.study.generation.stretches import StepSizes, linear_stretches, looked_at_first, sizes_between, sizes_of
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult, Took

@@ -24,7 +24,7 @@ from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
-from mensa_sim.simulate.record.totals import TotalsRecorder
+from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
 from mensa_sim.workload.graph_json import graph_to_data

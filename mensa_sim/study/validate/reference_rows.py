@@ -16,8 +16,8 @@ from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import read_record, read_text, write_yaml
 from mensa_sim.io.shipped import find, is_file
 from mensa_sim.records import dataclass
-from mensa_sim.study.calibrate.rule import ENDS_ON_HOST
 from mensa_sim.study.validate.file import Measurement
+from mensa_sim.study.validate.fitted_constants import ENDS_ON_HOST
 from mensa_sim.units import MIB
 from mensa_sim.workload.files import read_workload
 

@@ -9,10 +9,9 @@ from mensa_sim.errors import MensaError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.records import dataclass
-from mensa_sim.study.calibrate.rule import may_be_fitted
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.validate.file import Measurement, read_measurements
-from mensa_sim.study.validate.fitted_constants import FITTED
+from mensa_sim.study.validate.fitted_constants import FITTED, may_be_fitted
 from mensa_sim.study.validate.predict import Predictor
 
 

@@ -1,9 +1,13 @@
-"""An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own."""
+"""An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own.
+
+Before version 3.5 the tool wrote ports by number, widths by direction, and `multipliers`.
+"""
 
 from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any, Literal
 
+from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import (
@@ -12,12 +16,58 @@ from mensa_sim.study.convert.foreign import (
     accelerator_files,
     bare_technology,
     dims_of,
+    in_newer_words,
     stationary_of,
 )
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
-from mensa_sim.study.convert.zigzag.older import renewed
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import OPERANDS
+
+_ARRAY = {"multiplier_energy": "unit_energy", "multiplier_area": "unit_area"}
+_PORTS = {"r_port": ("read", "r"), "w_port": ("write", "w"), "rw_port": ("read_write", "r")}
+"""Type of each kind of port, and the letter of the widths that it has."""
+MAX_PORTS = 64
+_OLDER = ("r_bw", "w_bw", "min_r_granularity", "min_w_granularity", *_PORTS)
+
+
+def renewed(file: ForeignFile) -> dict[str, Any]:
+    """The same accelerator in the words of later versions; what is in these already stays."""
+    data = in_newer_words(file.data, {"multipliers": "operational_array"})
+    array, memories = data.get("operational_array"), data.get("memories")
+    if isinstance(array, dict):
+        data["operational_array"] = in_newer_words(array, _ARRAY)
+    if isinstance(memories, dict):
+        data["memories"] = {name: _memory(file, name, memory) for name, memory in memories.items()}
+    return data
+
+
+def _memory(file: ForeignFile, name: str, memory: Any) -> Any:
+    if not isinstance(memory, dict) or "r_bw" not in memory:
+        return memory
+    both = _widths(memory, "r")
+    ports = [
+        {"name": f"{kind}_{index + 1}", "type": direction, **_widths(memory, letter)}
+        for kind, (direction, letter) in _PORTS.items()
+        for index in range(_count(file, ("memories", name, kind), memory.get(kind, 0)))
+    ]
+    if not ports:  # the tool's own tpu_like counts none, though its operands name one
+        ports = [{"name": "rw_port_1", "type": "read_write", **both}]
+        file.notes.choose(f"{name}: one port that reads and writes, as the file counts none")
+    if "w_bw" in memory and both != _widths(memory, "w") and any(port["type"] == "read_write" for port in ports):
+        file.notes.choose(f"{name}: a port that reads and writes has the widths of its reads both ways")
+    return {key: value for key, value in memory.items() if key not in _OLDER} | {"ports": ports}
+
+
+def _count(file: ForeignFile, place: Location, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_PORTS:
+        raise file.fault(place, f"must be a whole number from 0 to {MAX_PORTS}, not {value!r:.40}")
+    return value
+
+
+def _widths(memory: dict[str, Any], letter: str) -> dict[str, Any]:
+    widest = memory.get(f"{letter}_bw")
+    return {"bandwidth_min": memory.get(f"min_{letter}_granularity", widest), "bandwidth_max": widest}
+
 
 ACCUMULATOR_BITS = 16
 """Of partial sums, where the workload states none: what the tool's own workloads have."""
