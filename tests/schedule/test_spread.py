@@ -10,6 +10,7 @@ from shared_systems import GB, pool
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
+from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.throughput import loads_ps
 from mensa_sim.schedule.pools import pools_of
@@ -50,6 +51,11 @@ def test_two_streams_use_both_of_two_equal_accelerators():
     for scheduler in ("mensa", "greedy", "heft", "optimal"):
         assert rate([closed("a"), closed("b")], scheduler) == by_hand
     assert rate([closed("a"), closed("b")], "single:core0") == alone
+
+
+def test_a_pool_has_at_least_two():
+    assert pools_of(load_system("mensa_g")) == ()
+    assert pools_of(load_system("simba_4")) == (tuple(f"chiplet_{number}" for number in range(4)),)
 
 
 def test_pins_stay_where_they_are():

@@ -11,7 +11,7 @@ from simulation_problems import accelerator, chain, cost, everything_on, layer, 
 
 from mensa_sim.cost.fed import ON_CHIP, as_fed
 from mensa_sim.cost.layer_cost import STREAMED
-from mensa_sim.cost.parameter_cache import cached_parameters, copies, dense_blocks, stored_bytes
+from mensa_sim.cost.parameter_cache import _spread, cached_parameters, copies, dense_blocks, stored_bytes
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
@@ -128,7 +128,11 @@ def test_a_shared_tensor_is_kept_once_for_all_its_layers() -> None:
 
 
 def test_channels_are_padded_as_the_tiles_store_them() -> None:
-    """Three inputs take the room of four, five outputs that of six, and a bias of four bytes each."""
+    """Three inputs take the room of four, five outputs that of six, and a bias of four bytes each.
+
+    One channel of each kind is not yet a depthwise filter: its input takes the room of four, its output that of two.
+    """
+    assert stored_bytes(weighted("one", LoopNest(OY=2, OX=2, FY=3, FX=3)), STORE) == 2 * (4 * 9 + 4)
     assert stored_bytes(weighted("conv", LoopNest(K=5, C=3, OY=2, OX=2, FY=3, FX=3)), STORE) == 6 * (4 * 9 + 4)
     assert stored_bytes(weighted("depthwise", LoopNest(G=5, OY=2, OX=2, FY=3, FX=3)), STORE) == 5 * (9 * 2 + 4)
     assert stored_bytes(weighted("dense", LoopNest(K=9, C=8)), STORE) == 16 * (8 + 4)
@@ -146,6 +150,17 @@ def test_a_dense_layer_lies_in_whole_blocks_and_any_other_is_spread() -> None:
     assert dense_blocks(weighted("dense", LoopNest(K=40, C=8)), STORE) == [8 * (8 + 4)] * 5
     assert dense_blocks(weighted("few", LoopNest(K=3, C=8)), STORE) == [4 * (8 + 4)]
     assert dense_blocks(weighted("conv", LoopNest(K=40, C=8, OY=2)), STORE) == []
+
+
+@given(rooms=st.lists(st.integers(0, 20), min_size=1, max_size=5), size=st.integers(0, 60))
+def test_what_is_spread_takes_each_byte_from_the_tile_with_most_room(rooms: list[int], size: int) -> None:
+    left = list(rooms)
+    for _ in range(size):
+        left[left.index(max(left))] -= 1
+    found = _spread(rooms, size)
+    assert (found is None) == (size > sum(rooms))
+    assert found is None or sorted(found) == sorted(left)
+    assert found is None or all(few <= room for few, room in zip(found, rooms, strict=True))
 
 
 def tiled(store: ParameterStore) -> PeArray:

@@ -8,9 +8,11 @@ from simulation_problems import accelerator, cost, layer, link, memory, problems
 
 from mensa_sim.simulate.inference import run_in_turn, simulate
 from mensa_sim.simulate.metrics.inference import metrics, union_ps
+from mensa_sim.simulate.metrics.scenario import Backlog, is_overloaded
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.simulate.record.spans import TotalsRecorder
+from mensa_sim.simulate.record.tally import StreamTally
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.workload.graph import Edge, LayerGraph
 
@@ -113,3 +115,16 @@ def test_totals_are_those_of_the_spans(problem):
     timeline = simulate(graph, costs, assignment)
     energy_pj = math.fsum(energy for span in timeline.spans for energy in span.energy_pj.values())
     assert recorder.totals == [(timeline.end_ps, energy_pj)]
+
+
+@pytest.mark.parametrize(
+    ("came", "growth", "overloaded"),
+    [(2, 2, False), (3, 3, True), (100, 5, False), (100, 6, True), (10_000, 400, False), (10_000, 401, True)],
+)
+def test_a_stream_is_overloaded_where_its_backlog_grew_by_more_than_two_a_twentieth_or_chance(
+    came: int, growth: int, overloaded: bool
+) -> None:
+    """Of so many that came in the second half, all but the growth ended in it; four roots of 10,000 are 400."""
+    backlog = Backlog(arrived=10 + came, arrived_by_middle=10)
+    tally = StreamTally(early_ends=7, finished=7 + came - growth)
+    assert is_overloaded(tally, backlog) == overloaded

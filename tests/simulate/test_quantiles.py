@@ -17,6 +17,14 @@ def test_quantiles_of_few_values_are_exact(values, share):
     assert distribution.quantile(share) == sorted(values)[math.ceil(share * len(values)) - 1]
 
 
+def test_as_many_different_values_as_are_kept_are_exact():
+    distribution = Distribution()
+    values = [10**9 + 997 * index for index in range(EXACT_VALUES)]
+    for value in values:
+        distribution.add(value)
+    assert distribution.quantile(0.5) == values[EXACT_VALUES // 2 - 1]
+
+
 def test_quantiles_of_many_values_are_within_a_thousandth():
     distribution = Distribution()
     values = [10**9 + 997 * index**2 for index in range(3 * EXACT_VALUES)]
