@@ -312,3 +312,13 @@ def test_no_worker_outlives_its_parent(how: str, tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL if how == "the parent is killed" else signal.SIGTERM)
         _, errors = process.communicate(timeout=HANGS_S)
     assert errors.count("Traceback") == (how == "Ctrl-C"), errors
+
+
+@pytest.mark.parametrize(("jobs", "begun"), [(1, 0), (2, 2)])
+def test_what_no_worker_has_begun_can_be_taken_back(jobs: int, begun: int) -> None:
+    with pool_of(squaring, jobs) as pool:
+        for number in range(5):
+            pool.submit(number)
+        assert pool.withdraw() == list(range(begun, 5))
+        assert sorted(pool.wait() for _ in range(begun)) == [number * number for number in range(begun)]
+        assert pool.withdraw() == []

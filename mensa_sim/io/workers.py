@@ -58,6 +58,10 @@ class Pool(ABC, Generic[Task, Result]):
     def wait(self) -> Result:
         """The next result; raises what its task raised. Only while a task is under way."""
 
+    def withdraw(self) -> list[Task]:
+        """Take back the tasks that no worker has begun, as far as that is known."""
+        return []
+
     @abstractmethod
     def close(self) -> None:
         """Stop; what is under way is lost."""
@@ -88,6 +92,10 @@ class Inline(Pool[Task, Result]):
 
     def wait(self) -> Result:
         return self._work(self._tasks.popleft())
+
+    def withdraw(self) -> list[Task]:
+        tasks, self._tasks = list(self._tasks), deque()
+        return tasks
 
     def close(self) -> None:
         self._tasks.clear()
@@ -132,6 +140,11 @@ class Processes(Pool[Task, Result]):
                 raise error
             done: Result = result
             return done
+
+    def withdraw(self) -> list[Task]:
+        tasks = [attempt.task for attempt in self._waiting]
+        self._waiting.clear()
+        return tasks
 
     def close(self) -> None:
         for pipe, process in self._processes.items():

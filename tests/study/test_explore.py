@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.explore.front import dominates
 from mensa_sim.study.explore.result import ExploreResult
+from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Local
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -203,6 +205,30 @@ def test_time_up_keeps_what_is_done(tmp_path: Path) -> None:
     assert outcomes(result) == outcomes(again)
     with pytest.raises(MensaError, match="no design was run"):
         searched(write_space(tmp_path), tmp_path / "none", timeout_s=1e-9)
+
+
+def test_once_time_is_up_what_only_waits_for_a_worker_is_left_for_another_day(
+    whole: tuple[Path, ExploreResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = [0.0]
+
+    class Wide(Local):
+        """Has five tasks under way, each of which takes ten seconds."""
+
+        def __init__(self, setup: Setup, jobs: int) -> None:
+            super().__init__(setup, jobs)
+            self.capacity = 5
+
+        def wait(self) -> DesignOutcome:
+            now_s[0] += 10
+            return super().wait()
+
+    monkeypatch.setattr(explore_module, "Local", Wide)
+    monkeypatch.setattr(explore_module, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    space = write_space(tmp_path)
+    begun = searched(space, tmp_path / "out", timeout_s=15)
+    assert (len(begun.references), begun.trials) == (1, 1)
+    assert outcomes(searched(space, tmp_path / "out", resume=True)) == outcomes(whole[1])
 
 
 def test_a_reference_is_what_run_makes_of_it(whole: tuple[Path, ExploreResult]) -> None:

@@ -1,5 +1,6 @@
 """Exploring a design space: check everything, choose designs, have them evaluated, keep each as it finishes."""
 
+import math
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -35,6 +36,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     Whatever can be wrong with the space, its workloads, the study file or the cluster raises `UsageError` before any
     design is run. A design that fails is part of the result.
     """
+    end = time.monotonic() + (request.timeout_s or math.inf)
     space = load_space(find("spaces", request.space))
     folder, overrides = folder_of(request), override_texts(request.overrides)
     checked = check_space(space, overrides)
@@ -42,7 +44,7 @@ def explore(request: ExploreRequest) -> ExploreResult:
     identity = identity_of(setup, overrides)
     with closing(open_study(folder / STUDY, identity, resume=request.resume, fresh=request.force)) as study:
         with _workers(setup, request) as workers:
-            _search(checked, study, workers, request)
+            _search(checked, study, workers, request, end)
         return replace(_result(checked, study), choices=choices_of(request), command=command_of("explore", request))
 
 
@@ -102,6 +104,11 @@ class _Search:
             text = repr(point)
         return digest_of(text)
 
+    def withdraw(self) -> None:
+        """Gives up what nobody has begun to evaluate."""
+        for task in self.workers.withdraw():
+            del self.under_way[task.number]
+
     def wait(self) -> None:
         """Keeps the next outcome."""
         outcome = self.workers.wait()
@@ -133,10 +140,12 @@ def objectives_of_outcome(checked: CheckedSpace, outcome: DesignOutcome) -> dict
     }
 
 
-def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: ExploreRequest) -> None:
-    """Chooses points and has them evaluated until enough designs are run, none are left, or time is up."""
+def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: ExploreRequest, end: float) -> None:
+    """Chooses points and has them evaluated until enough designs are run, none are left, or the clock shows its end.
+
+    Then no further one is begun, and those that are go on to their end.
+    """
     space = checked.space
-    end = time.monotonic() + request.timeout_s if request.timeout_s else None
     wanted = request.trials or (None if space.file.sampler.name == "grid" else space.file.trials)
     search = _Search(checked, study, workers)
     for number in range(-len(space.file.references), 0):
@@ -149,7 +158,9 @@ def _search(checked: CheckedSpace, study: StudyFile, workers: Workers, request: 
     number = batch_start = 0
     while True:
         request.progress(search.run_count, wanted, "")
-        late = end is not None and time.monotonic() >= end
+        late = time.monotonic() >= end
+        if late:
+            search.withdraw()
         going = sum(n >= 0 for n in search.under_way)
         enough = wanted is not None and search.run_count + going >= wanted
         barren = number > search.last_run + BARREN and space.file.sampler.name != "grid"

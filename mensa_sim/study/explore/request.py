@@ -20,7 +20,7 @@ class ExploreRequest:
     trials: int | None = field(default=None, metadata=spelled(minimum=1))
     """Designs to run in all; else as the space says, or every point."""
     timeout_s: float | None = field(default=None, metadata=spelled("--timeout"))
-    """Begin no design after so many seconds."""
+    """Begin no design after so many seconds; those that are begun by then are finished."""
     jobs: int = field(default=1, metadata=spelled(minimum=1, role="means", absent=os.cpu_count))
     """Worker processes; a command takes all cores unless told."""
     cluster: str | None = field(default=None, metadata=spelled(role="means"))

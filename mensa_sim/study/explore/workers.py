@@ -27,6 +27,9 @@ class Local(Workers):
             task: Task = death.task
             return DesignOutcome(number=task.number, point=task.point, state="failed", detail=str(death))
 
+    def withdraw(self) -> list[Task]:
+        return self._pool.withdraw()
+
     def close(self) -> None:
         self._pool.close()
 
