@@ -115,10 +115,12 @@ def billed(
             buffer_cycles = most(buffer_cycles, port.cycles(level) + still)
             moved_pj = port.reads * energy.read_pj[level.name] + port.writes * energy.write_pj[level.name]
             dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
+    compute_cycles = most(array_cycles, vector_cycles(work, accelerator))
+    dynamic["device"] = most(compute_cycles, buffer_cycles) * energy.working_pj_per_cycle
     read_bits, write_bits = tally.total(MEMORY)
     dynamic[MEMORY] = read_bits * energy.memory_read_pj_per_bit + write_bits * energy.memory_write_pj_per_bit
     return Bill(
-        compute_cycles=most(array_cycles, vector_cycles(work, accelerator)),
+        compute_cycles=compute_cycles,
         buffer_cycles=buffer_cycles,
         head_bytes=ends[0] // BITS_PER_BYTE,
         tail_bytes=ends[1] // BITS_PER_BYTE,

@@ -33,9 +33,13 @@ class EnergyModel:
     memory_read_pj_per_bit: float
     memory_write_pj_per_bit: float
     leakage_mw: float
+    working_pj_per_cycle: float = 0.0
+    """In place of all of these but memory and leakage, where it is stated."""
 
     def mac_pj(self, weight_bits: int, input_bits: int) -> float:
         """One multiply-accumulate; of unequal operands, the geometric mean of the two widths counts."""
+        if self.working_pj_per_cycle:
+            return 0.0
         width = self.technology.mac_width_factor
         return self.technology.mac_pj() * math.sqrt(width(weight_bits) * width(input_bits))
 
@@ -43,28 +47,34 @@ class EnergyModel:
 def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:
     """The energies of an accelerator in its technology, on its memory.
 
-    An accumulator that the spec does not list as a level costs what a single register of its width does.
+    An accumulator that the spec does not list as a level costs what a single register of its width does. Where its
+    maker states what all of it draws, no part draws any more.
     """
     technology, spec = placed.technology, placed.array
     levels = (*spec.levels, accumulator(spec, spec.accumulator_bits))
-    pairs = {level.name: access_pj(technology, level) for level in levels}
-    wires = array_wires(placed)
+    pairs = {level.name: access_pj(placed, level) for level in levels}
+    wires, working = array_wires(placed), spec.working_pj_per_cycle
+    apart = working is None
     return EnergyModel(
         technology=technology,
-        vector_pj=technology.vector_op_pj.value,
+        vector_pj=apart * technology.vector_op_pj.value,
         components={level.name: level.component for level in levels},
-        broadcast_pj_per_bit=wires.broadcast_pj_per_bit,
-        hop_pj_per_bit=wires.hop_pj_per_bit,
+        broadcast_pj_per_bit=apart * wires.broadcast_pj_per_bit,
+        hop_pj_per_bit=apart * wires.hop_pj_per_bit,
         read_pj={name: pair[0] for name, pair in pairs.items()},
         write_pj={name: pair[1] for name, pair in pairs.items()},
         memory_read_pj_per_bit=memory.read_pj_per_bit,
         memory_write_pj_per_bit=memory.write_pj_per_bit,
         leakage_mw=sum(component_leakage_mw(placed).values()),
+        working_pj_per_cycle=0.0 if working is None else working.value,
     )
 
 
-def access_pj(technology: Technology, level: Level) -> tuple[float, float]:
+def access_pj(placed: PlacedAccelerator, level: Level) -> tuple[float, float]:
     """Energy of the smallest read and the smallest write of a level."""
+    if placed.array.working_pj_per_cycle is not None:
+        return 0.0, 0.0
+    technology = placed.technology
     if level.ported:
         figures = sram_of(technology, level)
         read_pj = figures.read_pj * level.access_bits / level.read_width

@@ -24,7 +24,7 @@ COMPONENTS = (
     "link",
     "device",
 )
-"""`device`: all that a measured device draws, which no meter divides."""
+"""`device`: all that a measured device draws, or one of which its maker states no more, which no meter divides."""
 
 _KNOWN = frozenset(COMPONENTS)
 

@@ -7,17 +7,20 @@ from drawn import with_level
 
 from mensa_sim.cost.counts.ways import MAC_ACCUMULATOR
 from mensa_sim.cost.energy import EnergyModel, energy_model
+from mensa_sim.cost.layer_cost import MEMORY
+from mensa_sim.cost.prices.price import price
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.sram import sram_of
 from mensa_sim.io.shipped import shipped_files
+from mensa_sim.workload.load import load_workload
 
 PLACED = [
     (placed, system.memory_of(placed.name))
     for system in map(load_system, sorted(shipped_files("systems")))
     for placed in system.accelerators
-    if isinstance(placed.spec, PeArray)
+    if isinstance(placed.spec, PeArray) and placed.spec.working_pj_per_cycle is None
 ]
 
 
@@ -56,6 +59,17 @@ def test_registers_cost_what_their_size_does_and_every_accelerator_has_an_accumu
         if not level.ported:
             expected = placed.technology.register_pj(1, level.capacity_bytes)
             assert energy.read_pj[level.name] == energy.write_pj[level.name] == expected
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy"])
+def test_where_a_maker_states_what_all_of_it_draws_no_part_draws_more(objective: str) -> None:
+    system = load_system("coral_pcie")
+    working, table = system.accelerators[0].array.working_pj_per_cycle, price(load_workload("lstm"), system, objective)
+    assert working is not None
+    for layer in table.graph.layers:
+        cost = table.cost(layer.name, "coral")
+        assert set(cost.dynamic_pj) <= {"device", MEMORY}
+        assert cost.dynamic_pj["device"] == working.value * max(cost.compute_cycles, cost.buffer_cycles)
 
 
 def test_a_level_that_states_its_energies_costs_them() -> None:

@@ -22,6 +22,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
+from mensa_sim.hardware.technology.technology import Constant
 from mensa_sim.objective import OBJECTIVES
 from mensa_sim.units import PS_PER_S, leakage_pj
 from mensa_sim.workload.dims import OPERANDS, Operand
@@ -37,6 +38,8 @@ MEMORY = EDGE_TPU.memory_of("edge_tpu")
 def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators(deep=deep)), data.draw(nests(largest=4))
     spec = replace(spec, vector_unit=data.draw(st.sampled_from([None, VectorUnit(lanes=2)])))
+    if data.draw(st.booleans()):
+        spec = replace(spec, working_pj_per_cycle=Constant(value=100.0, source="drawn"))
     needed = {
         "weight": nest.weight_elements,
         "input": nest.input_elements,

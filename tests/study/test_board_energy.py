@@ -19,7 +19,7 @@ from mensa_sim.study.scenario.scenario import ScenarioSystemResult, scenario_on
 from mensa_sim.units import leakage_pj
 from mensa_sim.workload.load import load_workload
 
-BOARD_MW = 790.0
+BOARD_MW = 675.0
 GOAL = Goal(scheduler="greedy", objective="energy")
 
 

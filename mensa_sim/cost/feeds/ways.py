@@ -91,7 +91,7 @@ def from_level(system: System, holder: str, reader: str) -> Passage | None:
     links = _links(system, holder, reader)
     if level is None or not links:
         return None
-    read_pj, _ = access_pj(system.accelerator(holder).technology, level)
+    read_pj, _ = access_pj(system.accelerator(holder), level)
     opened = {level.component: read_pj * BITS_PER_BYTE / level.access_bits}
     hops = [_hop(link) for link in links]
     first = PassageLeg(

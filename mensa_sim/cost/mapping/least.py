@@ -30,7 +30,8 @@ class LeastDemand:
         memory_s = self.memory_bits / (BITS_PER_BYTE * target.bandwidth_bytes_per_s)
         array_s = self.cycles / accelerator.clock_hz
         latency_s: Any = np.maximum(memory_s, array_s) if accelerator.dataflow.overlap else memory_s + array_s
-        energy_pj: Floats = self.dynamic_pj + leakage_pj(target.energy.leakage_mw, latency_s * PS_PER_S)
+        working_pj = target.energy.working_pj_per_cycle * self.cycles
+        energy_pj: Floats = self.dynamic_pj + working_pj + leakage_pj(target.energy.leakage_mw, latency_s * PS_PER_S)
         return objective_named(target.objective).value(energy_pj / PJ_PER_J, latency_s)
 
 

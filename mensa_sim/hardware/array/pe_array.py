@@ -153,6 +153,9 @@ class PeArray(Accelerator):
     """Whether a zero of the input keeps the weight beside it from being read and the MAC still: energy, not time."""
     clock_network_pj_per_cycle: Constant | None = None
     """Of the tree that distributes the clock, which runs while the accelerator is on; none where nobody states it."""
+    working_pj_per_cycle: Constant | None = None
+    """What it draws in a cycle in which its array works or waits for its buffers, where its maker states that and not
+    what its parts take: in place of all that its technology says but leakage."""
     vector_unit: VectorUnit | None = None
     """What does elementwise work; absent: such work passes the buffer once more and takes its port alone."""
     mappings: tuple[OwnMapping, ...] = ()

@@ -120,7 +120,7 @@ COMPONENT_NAMES: Mapping[str, str] = {
     "shared_buffer": "shared levels",
     "memory": "memory (DRAM)",
     "link": "links between memories",
-    "device": "measured device",
+    "device": "device as a whole",
     LEAKAGE: "leakage",
     BACKGROUND: "memory background",
     BOARD: "board",

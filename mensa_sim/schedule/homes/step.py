@@ -276,7 +276,7 @@ class HomeCosts:
         moved = less_moved(cost, traffic, self._costs.system.memory_of(step.accelerator), (saved_bytes, 0))
         level, bits = self._level(step.accelerator), saved_bytes * BITS_PER_BYTE
         if placed.name not in self._read_pj:
-            self._read_pj[placed.name], _ = access_pj(placed.technology, level)
+            self._read_pj[placed.name], _ = access_pj(placed, level)
         pj = dict(moved.dynamic_pj)
         read_pj = self._read_pj[placed.name] * -(-bits // level.access_bits)
         pj[level.component] = pj.get(level.component, 0.0) + read_pj

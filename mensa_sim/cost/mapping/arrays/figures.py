@@ -51,6 +51,8 @@ class Demand:
         middle_s = np.maximum(on_chip_s, body_s) if target.accelerator.dataflow.overlap else on_chip_s + body_s
         latency_s = np.maximum(middle_s + self.end_bits * per_bit_s, least_s)
         energy_pj = self.dynamic_pj + leakage_pj(1.0, PS_PER_S) * target.energy.leakage_mw * latency_s
+        if target.energy.working_pj_per_cycle:
+            energy_pj = energy_pj + target.energy.working_pj_per_cycle * self.cycles
         return latency_s, energy_pj, objective_named(target.objective).value(energy_pj, latency_s)
 
 
