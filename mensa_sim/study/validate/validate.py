@@ -121,7 +121,7 @@ class ValidateResult(Provenance):
         members: dict[GroupKey, list[ValidationRow]] = {}
         for row in self.rows:
             of = row.measurement
-        members.setdefault((of.system, of.metric, of.group), []).append(row)
+            members.setdefault((of.system, of.metric, of.group), []).append(row)
         return {key: (_score(rows), _roofline_percent(rows)) for key, rows in members.items()}
 
     @property
