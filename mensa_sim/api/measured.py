@@ -16,7 +16,6 @@ from mensa_sim.io.at_hand import Given
 from mensa_sim.io.atomic import refuse_unwritable_file, write_atomically
 from mensa_sim.measurement.import_table import ImportRequest, import_table, joined
 from mensa_sim.measurement.request import ImportTimingsRequest, MeasureModelsRequest, MeasureRequest
-from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.study.calibrate.calibrate import Calibration
 from mensa_sim.study.calibrate.calibrate import calibrate as calibrate_request
 from mensa_sim.study.calibrate.request import CalibrateRequest
@@ -44,17 +43,7 @@ def measure(request: MeasureRequest) -> "KernelMeasurement":
     refuse_unwritable_file(Path(request.output))
     graphs = [graph for name in request.workloads for graph in _graphs(name, allow_code=request.allow_code)]
     with alone_on(Path(request.output)):
-        return measure_graphs(
-            graphs,
-            device=request.device,
-            output=Path(request.output),
-            dtypes=request.dtypes,
-            limits=_limits(request),
-            threads=request.threads,
-            command=command_of("measure", request),
-            date=_today(),
-            progress=request.progress,
-        )
+        return measure_graphs(request, graphs, command=command_of("measure", request), date=_today())
 
 
 def _graphs(name: Given, *, allow_code: bool) -> tuple[LayerGraph, ...]:
@@ -81,26 +70,7 @@ def measure_models(request: MeasureModelsRequest) -> "tuple[ModelTiming, ...]":
 
     refuse_unwritable_file(Path(request.output))
     with alone_on(Path(request.output)):
-        return time_models(
-            request.workloads,
-            device=request.device,
-            dtype=request.dtype,
-            system=request.system,
-            output=Path(request.output),
-            limits=_limits(request),
-            threads=request.threads,
-            allow_code=request.allow_code,
-            command=command_of("measure-models", request),
-            date=_today(),
-            progress=request.progress,
-        )
-
-
-def _limits(request: MeasureRequest | MeasureModelsRequest) -> Limits:
-    try:
-        return Limits(budget_s=request.budget_s, relative_error=request.relative_error)
-    except ValueError as error:
-        raise UsageError(str(error)) from error
+        return time_models(request, command=command_of("measure-models", request), date=_today())
 
 
 def _today() -> str:

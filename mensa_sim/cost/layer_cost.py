@@ -153,7 +153,7 @@ class LayerCost:
     def changed(self, **own: object) -> Self:
         """The same cost but for some fields, which need not be checked."""
         other = object.__new__(type(self))  # `copy` takes six times as long, and a table has some ten thousand of them
-        for put, value in zip(_puts, _values(self), strict=True):
+        for put, value in zip(_PUTS, _VALUES(self), strict=True):
             put(other, value)
         for name, value in own.items():
             _set(other, name, value)
@@ -232,8 +232,8 @@ class LayerCost:
         return "buffer" if self.buffer_cycles > self.compute_cycles else "compute"
 
 
-_names = [each.name for each in fields(LayerCost)]
-_values, _puts = attrgetter(*_names), [getattr(LayerCost, name).__set__ for name in _names]
+_NAMES = [each.name for each in fields(LayerCost)]
+_VALUES, _PUTS = attrgetter(*_NAMES), [getattr(LayerCost, name).__set__ for name in _NAMES]
 
 Priced = Mapping[Residency, LayerCost] | str
 """A layer's cost in each residency, or why the accelerator cannot run it."""

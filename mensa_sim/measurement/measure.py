@@ -16,6 +16,7 @@ from mensa_sim.measurement.conditions import cache_bytes, clocks, conditions_of
 from mensa_sim.measurement.energy import EnergyMeter, energy_of, meter_of
 from mensa_sim.measurement.kernels.kernels import NoKernelError, first_line, prepare, raise_if_lost
 from mensa_sim.measurement.random_tensors import device_of
+from mensa_sim.measurement.request import MeasureModelsRequest, MeasureRequest
 from mensa_sim.measurement.stopwatch import Limits, Timer, read, warmed
 from mensa_sim.measurement.timers import timer_of
 from mensa_sim.records import dataclass
@@ -48,45 +49,43 @@ class KernelMeasurement:
 
 
 def measure(
-    graphs: Sequence[LayerGraph],
-    *,
-    device: str,
-    output: Path,
-    dtypes: Sequence[str] = ("float32",),
-    limits: Limits | None = None,
-    threads: int | None = None,
-    command: str,
-    date: str,
-    progress: Callable[[KernelStep], None] = lambda step: None,
+    request: MeasureRequest, graphs: Sequence[LayerGraph], *, command: str, date: str, limits: Limits | None = None
 ) -> KernelMeasurement:
-    """Times the kernels of the workloads' layers on `device` (`cpu`, `cuda`, `cuda:N`) into the table `output`.
+    """Times the kernels of the graphs' layers on the request's device into its table; one that is there is continued.
 
-    A table that is there already is continued. `threads` is for a CPU. Raises `UsageError` for a device or element
-    type that is not there, `FileError` for a table of other conditions, `MensaError` where the device is lost.
+    `limits` are the request's unless others are given. Raises `UsageError` for a device or element type that is not
+    there, `FileError` for a table of other conditions, `MensaError` where the device is lost.
     """
-    for dtype in dtypes:
+    for dtype in request.dtypes:
         lookup(DTYPE_BYTES, dtype, "dtype")
-    kernels = kernels_of(graphs, dtypes)
+    kernels = kernels_of(graphs, request.dtypes)
     if not kernels:
         raise UsageError("the workloads have no layer that a kernel could be measured for")
-    place = device_of(device)
-    limits = limits or Limits()
-    with on_threads(threads), on_device(place), torch.inference_mode():
+    place, limits = device_of(request.device), limits or limits_of(request)
+    with on_threads(request.threads), on_device(place), torch.inference_mode():
         timer = timer_of(place)
         meter = meter_of(place)
         method = _method(timer, meter, limits, place)
         try:
-            conditions = conditions_of(place, timer, dtypes=dtypes, method=method, command=command, date=date)
-            writer = TimingTableWriter(output, conditions)
+            conditions = conditions_of(place, timer, dtypes=request.dtypes, method=method, command=command, date=date)
+            writer = TimingTableWriter(Path(request.output), conditions)
             before = len(writer.done)
-            skipped = _time_all(kernels, place, timer, meter, limits, writer, progress)
+            skipped = _time_all(kernels, place, timer, meter, limits, writer, request.progress)
             table = writer.finish(clocks(place))
         except torch.AcceleratorError as error:
             raise MensaError(
-                f"{device} was lost: {first_line(error)}; what was measured is in {output}, "
+                f"{request.device} was lost: {first_line(error)}; what was measured is in {request.output}, "
                 "run the same command again to go on"
             ) from error
     return KernelMeasurement(table=table, measured=len(table.timings) - before, skipped=skipped)
+
+
+def limits_of(request: MeasureRequest | MeasureModelsRequest) -> Limits:
+    """When something has been timed enough; `UsageError` where that is never."""
+    try:
+        return Limits(budget_s=request.budget_s, relative_error=request.relative_error)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def _time_all(

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from mensa_sim.lookup import lookup
 from mensa_sim.measurement.conditions import clocks, device_name, driver
 from mensa_sim.measurement.energy import EnergyMeter, energy_of, meter_of
 from mensa_sim.measurement.kernels.kernels import first_line
-from mensa_sim.measurement.measure import on_device, on_threads
+from mensa_sim.measurement.measure import limits_of, on_device, on_threads
 from mensa_sim.measurement.random_tensors import RandomTensors, device_of
+from mensa_sim.measurement.request import MeasureModelsRequest
 from mensa_sim.measurement.stopwatch import Clock, ClockReading, Limits, Run, Sampling, read, warmed
 from mensa_sim.measurement.timers import HostTimer, between_events, captured
 from mensa_sim.records import dataclass
@@ -65,42 +66,34 @@ class ModelTiming:
 
 
 def measure_models(
-    workloads: Sequence[str | Path],
-    *,
-    device: str,
-    dtype: str,
-    system: str,
-    output: Path,
-    limits: Limits | None = None,
-    threads: int | None = None,
-    allow_code: bool = False,
-    command: str,
-    date: str,
-    progress: Callable[[int, int, str], None] = lambda done, total, name: None,
+    request: MeasureModelsRequest, *, command: str, date: str, limits: Limits | None = None
 ) -> tuple[ModelTiming, ...]:
-    """Times whole models and writes them as measurements of `system`, which `validate` reads; each as it is done.
+    """Times whole models and writes them as measurements of a system, which `validate` reads; each as it is done.
 
-    Raises `UsageError` for a workload without a torch module, a device or an element type that is not there, a
-    model that does not run at it.
+    `limits` are the request's unless others are given. Raises `UsageError` for a workload without a torch module, a
+    device or an element type that is not there, a model that does not run at it.
     """
+    dtype, output, limits = request.dtype, Path(request.output), limits or limits_of(request)
     lookup(DTYPE_BYTES, dtype, "dtype")
     if dtype == "int8":
         raise UsageError("dtype int8: torch runs no whole model at it; use float16, bfloat16 or float32")
-    place = device_of(device)
-    found = [_found(name, allow_code=allow_code) for name in workloads]
+    place = device_of(request.device)
+    found = [_found(name, allow_code=request.allow_code) for name in request.workloads]
     done: list[ModelTiming] = []
-    with on_threads(threads), on_device(place), torch.inference_mode():
+    with on_threads(request.threads), on_device(place), torch.inference_mode():
         meter = meter_of(place)
         header = f"# {device_name(place)}; {driver(place)}; torch {torch.__version__}; {date}; {command}"
         for workload, path in found:
             try:
-                done.append(time_model(workload, path, place, dtype, meter, limits or Limits()))
+                done.append(time_model(workload, path, place, dtype, meter, limits))
             except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:  # also a device that is lost
                 kept = f"; {output} holds the {len(done)} before it" if done else ""
-                raise UsageError(f"{path}: does not run at {dtype} on {device}: {first_line(error)}{kept}") from error
-            rows = [row for each in done for row in _rows(each, system, dtype)]
+                raise UsageError(
+                    f"{path}: does not run at {dtype} on {request.device}: {first_line(error)}{kept}"
+                ) from error
+            rows = [row for each in done for row in _rows(each, request.system, dtype)]
             write_atomically(output, f"{header}; {clocks(place)}\n" + csv_lines([MODEL_COLUMNS, *rows]))
-            progress(len(done), len(found), workload.name)
+            request.progress(len(done), len(found), workload.name)
     return tuple(done)
 
 

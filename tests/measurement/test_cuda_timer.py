@@ -15,6 +15,7 @@ from mensa_sim.measurement import measure as measuring
 from mensa_sim.measurement.energy import CounterError, NvmlMeter, nvml_meter
 from mensa_sim.measurement.kernels.kernels import PreparedKernel
 from mensa_sim.measurement.measure import KernelMeasurement, KernelStep, measure
+from mensa_sim.measurement.request import MeasureRequest
 from mensa_sim.measurement.stopwatch import Limits, time_kernel
 from mensa_sim.measurement.timers import CudaTimer
 from mensa_sim.workload.graph import LayerGraph
@@ -96,8 +97,8 @@ class Gpu:
             Layer(name=f"l{count}", operator="linear", nest=LoopNest(OX=count, input_width=count)) for count in rows
         )
         graph = LayerGraph(name="linears", layers=layers, edges=())
-        settings = {"device": "cuda", "limits": LIMITS, "command": "a test", "date": "today", **options}
-        return measure([graph], output=folder / "t.csv", **settings)  # type: ignore[arg-type]
+        request = MeasureRequest(("",), device="cuda", output=folder / "t.csv", **options)  # type: ignore[arg-type]
+        return measure(request, [graph], limits=LIMITS, command="a test", date="today")
 
 
 @pytest.fixture

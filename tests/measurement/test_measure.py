@@ -15,6 +15,7 @@ from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.measurement import conditions
 from mensa_sim.measurement import measure as measuring
 from mensa_sim.measurement.measure import KernelMeasurement, KernelStep, measure
+from mensa_sim.measurement.request import MeasureRequest
 from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.torch.trace import trace
@@ -40,8 +41,8 @@ def linears(*rows: int) -> LayerGraph:
 
 
 def run(graph: LayerGraph, output: Path, **options: object) -> KernelMeasurement:
-    settings = {"device": "cpu", "limits": QUICK, "command": "a test", "date": "2026-01-01", **options}
-    return measure([graph], output=output, **settings)  # type: ignore[arg-type]
+    request = MeasureRequest(("",), output=output, **options)  # type: ignore[arg-type]
+    return measure(request, [graph], limits=QUICK, command="a test", date="2026-01-01")
 
 
 class Small(torch.nn.Module):

@@ -10,6 +10,7 @@ from fake_cuda import LAUNCH_S, FakeCuda
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.measurement import whole_models
 from mensa_sim.measurement.energy import NvmlMeter
+from mensa_sim.measurement.request import MeasureModelsRequest
 from mensa_sim.measurement.stopwatch import Limits
 from mensa_sim.measurement.whole_models import ModelTiming, measure_models, time_run
 from mensa_sim.study.validate.file import read_measurements
@@ -21,16 +22,10 @@ WATTS = 100
 
 
 def timed(folder: Path, *workloads: str, dtype: str = "float32", device: str = "cpu") -> tuple[ModelTiming, ...]:
-    return measure_models(
-        workloads,
-        device=device,
-        dtype=dtype,
-        system="cpu_xeon_1_thread",
-        output=folder / "m.csv",
-        limits=LIMITS,
-        command="a test",
-        date="today",
+    request = MeasureModelsRequest(
+        workloads, device=device, dtype=dtype, system="cpu_xeon_1_thread", output=folder / "m.csv"
     )
+    return measure_models(request, limits=LIMITS, command="a test", date="today")
 
 
 def test_a_model_is_built_folded_and_timed_into_measurements_that_validate_reads(tmp_path: Path) -> None:
