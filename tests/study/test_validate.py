@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,14 @@ from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.validate.file import METRICS, read_measurements
 from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
-from mensa_sim.study.validate.validate import ValidationRow, score, shipped_measurements, spearman, validate
+from mensa_sim.study.validate.validate import (
+    ValidateResult,
+    ValidationRow,
+    score,
+    shipped_measurements,
+    spearman,
+    validate,
+)
 from mensa_sim.workload.models.decoder import Decoder
 
 HEADER = "workload,system,metric,measured,source\n"
@@ -107,6 +115,20 @@ def test_ranks_are_compared_within_a_metric_in_every_score(tmp_path: Path) -> No
     split = [result.split(fitted=fitted) for fitted in (True, False)]
     assert sum(part.rows for part in split if part) == 4
     assert {part.spearman for part in split if part} <= {None, 1.0}
+
+
+def test_every_row_is_scored_in_its_own_group() -> None:
+    rows = tuple(
+        ValidationRow(measurement=replace(measurement, measured=1.0), predicted=1.0 + number % 3)
+        for number, measurement in enumerate(shipped_measurements())
+    )
+    groups = ValidateResult(rows=rows).groups
+    assert len(groups) > 5
+    assert sum(found.rows for found, _ in groups.values()) == len(rows)
+    for (system, metric, group), (found, _) in groups.items():
+        own = [row for row in rows if (row.measurement.system, row.measurement.metric) == (system, metric)]
+        own = [row for row in own if row.measurement.group == group]
+        assert found == score([(row.predicted, 1.0) for row in own])
 
 
 @pytest.mark.parametrize("column", ["workload", "measured"])

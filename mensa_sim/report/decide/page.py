@@ -165,11 +165,6 @@ def decide_tables(result: DecideResult) -> RenderableType:
 EVERYTHING = ("what", "on", "now", "otherwise", "lead", "best then", "source")
 
 
-def decide_title(result: DecideResult) -> str:
-    """The question."""
-    return f"Which is better: {' or '.join(each.system for each in result.standings)}?"
-
-
 def decide_blocks(result: DecideResult, figures: dict[str, Drawn]) -> list[str]:
     """The report of a decision."""
     everything = [
@@ -209,7 +204,7 @@ def decide_blocks(result: DecideResult, figures: dict[str, Drawn]) -> list[str]:
 DECISION = Report(
     table=decide_tables,
     figures=decide_figures,
-    title=decide_title,
+    title=lambda result: f"Which is better: {' or '.join(each.system for each in result.standings)}?",
     blocks=decide_blocks,
     data=decide_data,
     rows=tried_csv,

@@ -110,11 +110,6 @@ def explain_figures(found: ExplainResult) -> dict[str, Drawn]:
     return {} if found.use is None else {"levels": Drawn(figure=levels_figure(found.use), note=HELD, wide=True)}
 
 
-def explain_title(found: ExplainResult) -> str:
-    """What runs where."""
-    return f"{found.layer} on {found.accelerator}"
-
-
 def explain_blocks(found: ExplainResult, figures: dict[str, Drawn]) -> Iterator[str]:
     """The report of an explained layer."""
     yield paragraph(f"{found.layer} runs on {found.accelerator}: {found.reason}; {found.to_change}.", kind="lead")
@@ -134,7 +129,7 @@ def explain_blocks(found: ExplainResult, figures: dict[str, Drawn]) -> Iterator[
 EXPLANATION = Report(
     table=explanation_tables,
     figures=explain_figures,
-    title=explain_title,
+    title=lambda found: f"{found.layer} on {found.accelerator}",
     blocks=explain_blocks,
     data=lambda found: explanation_data(found, ()),
     rows=places_csv,

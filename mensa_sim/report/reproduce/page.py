@@ -56,11 +56,6 @@ from mensa_sim.study.run.request import BASELINE
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
 
 
-def reproduce_title(result: ReproduceResult) -> str:
-    """Whether the paper stands beside it."""
-    return "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems"
-
-
 def reproduce_blocks(result: ReproduceResult, figures: dict[str, Drawn]) -> list[str]:
     """The report of a reproduction."""
     against = bool(held(result))
@@ -253,7 +248,9 @@ def latency_figure(runs: Runs) -> Figure:
 REPRODUCTION = Report(
     table=reproduce_tables,
     figures=reproduce_figures,
-    title=reproduce_title,
+    title=lambda result: (
+        "The Mensa paper beside mensa-sim" if held(result) else "Some models on the Mensa paper's systems"
+    ),
     blocks=reproduce_blocks,
     data=reproduce_data,
     rows=models_csv,

@@ -154,11 +154,6 @@ def validate_figures(result: ValidateResult) -> dict[str, Drawn]:
     return {f"parity_{each}": Drawn(figure=_parity(result, each), note=note) for each in rows if rows[each] > 1}
 
 
-def rows_csv(result: ValidateResult) -> str:
-    """rows.csv as text: one row for each measurement that has a prediction."""
-    return csv_of(VALIDATION_FIELDS, result.rows)
-
-
 def _headline(result: ValidateResult) -> str:
     if result.overall is None:
         return "No row has a prediction."
@@ -209,5 +204,5 @@ VALIDATION = Report(
     title=lambda _: "Predicted against measured",
     blocks=validation_blocks,
     data=validation_data,
-    rows=rows_csv,
+    rows=lambda result: csv_of(VALIDATION_FIELDS, result.rows),
 )

@@ -59,8 +59,8 @@ class ReproduceResult(Provenance):
 def reproduce(request: ReproduceRequest) -> ReproduceResult:
     """Run every case of the study; the same result on any number of processes.
 
-    With an output folder each model is kept there as soon as it is done, until the results are
-    written: a run that was killed goes on where it was.
+    With an output folder each model is kept there as soon as it is done, until the results are written: a run that was
+    killed goes on where it was.
     """
     forget_systems()
     models = chosen_models(tuple(request.models))
