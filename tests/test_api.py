@@ -268,7 +268,7 @@ def test_a_scheduler_must_keep_pins_and_may_prove_a_bound(graph: ms.LayerGraph) 
     def proved(problem: ms.Problem) -> ms.Schedule:
         return replace(ms.schedule_of(problem, "proved", last(problem)), bound=1.0, proof="so it is")
 
-    assert ms.run(graph, scheduler=proved).main.optimality.bound == 1.0
+    assert ms.run(graph, scheduler=proved, flow="layers").main.optimality.bound == 1.0
 
 
 def test_a_scheduler_tears_no_group_apart() -> None:

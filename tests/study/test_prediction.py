@@ -74,11 +74,11 @@ def ran(system: str, workload: str, scheduler: str, options: Options, **goal: An
 
 @pytest.mark.parametrize(("system", "workload", "scheduler"), CASES)
 @pytest.mark.parametrize("options", [PLAIN, FULL], ids=["plain", "full"])
-@pytest.mark.parametrize("execution", ["serial", "parallel"])
+@pytest.mark.parametrize(("execution", "flow"), [("serial", "layers"), ("parallel", "layers"), ("serial", "homes")])
 def test_the_causes_add_up_to_what_parts_simulation_and_prediction(
-    system: str, workload: str, scheduler: str, options: Options, execution: str
+    system: str, workload: str, scheduler: str, options: Options, execution: str, flow: str
 ) -> None:
-    result = ran(system, workload, scheduler, options, execution=execution)
+    result = ran(system, workload, scheduler, options, execution=execution, flow=flow)
     causes, prediction = result.optimality.causes, result.schedule.prediction
     assert sum(each.latency_ps for each in causes) == result.latency_ps - prediction.latency_ps
     energy_pj = math.fsum(each.energy_pj for each in causes)

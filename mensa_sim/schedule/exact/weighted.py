@@ -1,16 +1,17 @@
 """The least weighted sum of dynamic energy and serial latency: what every exact serial schedule is built from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from mensa_sim.arrays import Floats
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.evaluate import Prediction, evaluate
 from mensa_sim.schedule.exact.arrays import Arrays
-from mensa_sim.schedule.exact.elimination import Elimination
+from mensa_sim.schedule.exact.elimination import Elimination, sets_of
 from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE
 from mensa_sim.schedule.problem import Problem
 
@@ -75,12 +76,29 @@ def cheapest_apart(arrays: Arrays, energy_weight: float, latency_weight: float) 
 
 
 class EliminationSolver:
-    """Exact for layer-by-layer latency, by dynamic programming; raises `TooWideError` when made."""
+    """Exact for layer-by-layer latency, by dynamic programming; raises `TooWideError` when made.
+
+    Copies depend on the memories of producer and readers alone, so the unknowns are the memory of each unit, and for
+    each tensor with several readers the set of memories that hold it.
+    """
 
     def __init__(self, arrays: Arrays) -> None:
         self.problem = arrays.problem
         self._arrays = arrays
-        self._elimination = Elimination(arrays)
+        memories, units = len(arrays.memories), len(self.problem.units)
+        self._pays = sets_of(memories).T
+        """Memories by the sets that may hold a tensor which several read."""
+        self._absent = np.where(self._pays > 0, 0.0, np.inf)
+        domains = [memories] * units
+        scopes: list[tuple[int, ...]] = [(unit,) for unit in range(units)]
+        for tensor in (self.problem.tensors[t] for t in arrays.tensors):
+            if len(tensor.readers) == 1:
+                scopes.append((tensor.producer, tensor.readers[0]))
+                continue
+            holder = len(domains)
+            domains.append(len(self._pays.T))
+            scopes += [(unit, holder) for unit in (tensor.producer, *tensor.readers)]
+        self._elimination = Elimination(domains, scopes)
 
     def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
         """The optimum; its bound is its own value."""
@@ -92,8 +110,18 @@ class EliminationSolver:
         own = np.take_along_axis(cost, best, axis=1)
         own[arrays.memory[best] != np.arange(len(arrays.memories))] = np.inf
         copies = energy_weight * arrays.copy_pj + latency_weight * arrays.copy_ps
-        memories, _ = self._elimination.minimise(own, copies)
-        chosen = best[np.arange(len(best)), memories]
+        values, _ = self._elimination.minimise([*own, *self._copies(copies)])
+        chosen = best[np.arange(len(best)), values[: len(best)]]
         found = evaluated(self.problem, [int(accelerator) for accelerator in chosen])
         value = found.weighted(energy_weight, latency_weight)
         return proved_by(found, value, "exact: dynamic programming over the graph")
+
+    def _copies(self, copies: Floats) -> Iterator[Floats]:
+        """What each tensor's copies cost: by memories of producer and reader, or of each and the set that holds it."""
+        for number, t in enumerate(self._arrays.tensors):
+            readers = self.problem.tensors[t].readers
+            if len(readers) == 1:
+                yield copies[number]
+                continue
+            yield copies[number] @ self._pays  # the producer's own memory holds it for nothing
+            yield from [self._absent] * len(readers)

@@ -20,7 +20,7 @@ from mensa_sim.schedule.exact.weighted import Candidate, EliminationSolver, Weig
 from mensa_sim.schedule.margins import reasons_of
 from mensa_sim.schedule.policies.heft import heft
 from mensa_sim.schedule.policies.mensa import mensa
-from mensa_sim.schedule.policies.simple import greedy
+from mensa_sim.schedule.policies.simple import greedy, single
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
 
@@ -37,7 +37,7 @@ def optimal(problem: Problem, *, time_limit_s: float = 10.0) -> Schedule:
     if not time_limit_s > 0:
         raise UsageError(f"optimal: time_limit_s is {time_limit_s}, must be positive")
     front = search_front(problem, time_limit_s)
-    best, bound = _best(problem, front)
+    best, bound = best_on(problem, front)
     return proved(problem, "optimal", front, best, bound)
 
 
@@ -67,7 +67,7 @@ def search_front(problem: Problem, time_limit_s: float) -> Front:
     if fastest.prediction.latency_ps > problem.deadline_ps:
         raise _missed(problem, fastest)
     front = Front(free)
-    unbound, _ = _best(problem, front)
+    unbound, _ = best_on(problem, front)
     if unbound.prediction.latency_ps <= problem.deadline_ps:
         return Front(free)
     meeting = [c for c in (*front.candidates, fastest) if c.prediction.latency_ps <= problem.deadline_ps]
@@ -102,16 +102,17 @@ def _solver(arrays: Arrays, time_limit_s: float) -> WeightedSolver:
 
 def _others(problem: Problem) -> list[Placed]:
     """What every other scheduler answers: the exact ones start from it and are never worse."""
-    found = [greedy(problem), mensa(problem), heft(problem)]
-    placed: list[Placed] = [
-        (tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found
-    ]
-    alone = (a for a in range(len(problem.accelerators)) if all(a in unit.allowed for unit in problem.units))
-    units = len(problem.units)
-    return [*placed, *(((place,) * units, tuple(range(units))) for place in alone)]
+    found = known_schedules(problem)
+    return [(tuple(unit_assignment(problem, other)), tuple(unit_order(problem, other))) for other in found]
 
 
-def _best(problem: Problem, front: Front) -> tuple[Candidate, float]:
+def known_schedules(problem: Problem) -> list[Schedule]:
+    """The answers of schedulers that prove nothing, and of each accelerator alone that can run everything."""
+    alone = (each for a, each in enumerate(problem.accelerators) if all(a in unit.allowed for unit in problem.units))
+    return [greedy(problem), mensa(problem), heft(problem), *(single(problem, name) for name in alone)]
+
+
+def best_on(problem: Problem, front: Front) -> tuple[Candidate, float]:
     """The candidate with the least objective value, and a bound on all."""
     objective = objective_named(problem.objective)
     if objective.mixed:
@@ -146,7 +147,7 @@ def exact_serial(problem: Problem) -> Schedule | None:
         front = Front(EliminationSolver(Arrays(problem)))
     except TooWideError:
         return None
-    return proved(problem, "optimal", front, *_best(problem, front))
+    return proved(problem, "optimal", front, *best_on(problem, front))
 
 
 def beside(schedule: Schedule, best: Schedule) -> Schedule:

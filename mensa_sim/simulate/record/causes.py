@@ -42,11 +42,12 @@ class CauseRecorder:
     from a host alone, one after another. Of a stage, the difference of residencies and of bytes that came early is
     known from its costs, and what is left is waiting. What then ran at the same time is overlap, and the time in which
     nothing ran is that of waking up. `predicted` is what the sum has, where that is not what `costs` say: layers by
-    themselves that run in stacks, and pieces of layers, of which one reads for all what all of them read.
+    themselves that run in stacks, pieces of layers, of which one reads for all what all of them read, and layers whose
+    tensors are at home; `parted` is the cause that both differ by.
     """
 
-    def __init__(self, costs: CostTable, predicted: CostTable | None = None) -> None:
-        self._costs, self._predicted = costs, predicted or costs
+    def __init__(self, costs: CostTable, predicted: CostTable | None = None, parted: str = STACKING) -> None:
+        self._costs, self._predicted, self._parted = costs, predicted or costs, parted
         self._latency_ps = dict.fromkeys(CAUSES, 0)
         self._energies_pj: dict[str, list[float]] = {name: [] for name in CAUSES}
         self._intervals: list[tuple[int, int]] = []
@@ -82,7 +83,7 @@ class CauseRecorder:
         foreseen = self._predicted.cost(stage.layer, accelerator)
         # A piece hears what was foreseen, and is in no stack.
         own = foreseen if foreseen.heard_bytes else self._costs.cost(stage.layer, accelerator)
-        steps, names = [foreseen, own], [STACKING]
+        steps, names = [foreseen, own], [self._parted]
         if stage.residency.parameters:
             steps.append(self._costs.costs.get((stage.layer, accelerator, RESIDENT), own))
             names.append(RESIDENCY)

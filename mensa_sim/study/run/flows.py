@@ -27,6 +27,7 @@ from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
+from mensa_sim.study.run.rivals import has_rivals, kept_rival, rival_kept, rivals_of
 from mensa_sim.workload.graph_json import graph_to_data
 
 _MADE_BY = "mensa_sim.study.run.flows"
@@ -34,7 +35,7 @@ _MADE_BY = "mensa_sim.study.run.flows"
 
 
 class KeptPlan:
-    """The place on disk of the plan of one placement, by all that the plan depends on.
+    """The place on disk of the plan of one placement, by all that it depends on, with the schedule that it is for.
 
     Whole layers alone: stacks and pieces have prices of their own. Where a device is measured there is none, as its
     prices depend on more than the system.
@@ -45,29 +46,35 @@ class KeptPlan:
         whole = flow in {LAYERS, HOMES} and not any(isinstance(each.spec, Device) for each in system.accelerators)
         self._pack = pack if whole else None
         self._name = _name(placement, flow, on_chip) if self._pack else b""
+        self._placement, self._rivals = placement, has_rivals(placement, flow)
 
-    def get(self) -> DataPlan | None:
-        """The plan, if it is there."""
-        data = self._pack.get_data(self._name) if self._pack else None
-        if data is None:
+    def get(self) -> Placement | None:
+        """The placement with its plan, by the schedule that it is for, if it is there."""
+        kept = self._pack.get_data(self._name) if self._pack else None
+        if kept is None:
             return None
+        data = kept["data"]
         homes = tuple(Home(**home) for home in data.pop("homes"))
         parameters = tuple(KeptParameters(**{**each, "layers": tuple(each["layers"])}) for each in data["parameters"])
-        return DataPlan(**{**data, "homes": homes, "parameters": parameters})
+        plan = DataPlan(**{**data, "homes": homes, "parameters": parameters})
+        placement = self._placement if kept["rival"] is None else rival_kept(self._placement, **kept["rival"])
+        return _with_data(placement, plan, plan.flow)
 
-    def put(self, plan: DataPlan) -> None:
-        """Keep the plan."""
+    def put(self, found: Placement) -> None:
+        """Keep the plan of a placement, and its schedule if that is another one."""
         if self._pack:
-            data = {name: value for name, value in asdict(plan).items() if name not in {"stacks", "splits"}}
-            self._pack.put_data(self._name, data)
+            data = {name: value for name, value in asdict(data_of(found)).items() if name not in {"stacks", "splits"}}
+            rival = kept_rival(found) if self._rivals else None
+            self._pack.put_data(self._name, {"data": data, "rival": rival})
 
 
 def _name(placement: Placement, flow: FlowName, on_chip: Options) -> bytes:
     costs, problem = placement.costs, placement.problem
     goal = (costs.objective, objective_named(problem.objective), problem.static_pj_per_ps, flow, on_chip)
-    return bytes.fromhex(
-        digest_of(graph_to_data(costs.graph), costs.system.everything, placement.schedule.assignment, goal, _made_by())
-    )
+    pins = [unit.pin for unit in problem.units]
+    rivals = (problem.deadline_ps, problem.execution, problem.families, pins) if has_rivals(placement, flow) else None
+    placed = placement.schedule.assignment, rivals
+    return bytes.fromhex(digest_of(graph_to_data(costs.graph), costs.system.everything, placed, goal, _made_by()))
 
 
 @cache
@@ -95,11 +102,11 @@ def with_data_plan(
         with faults_of_file(placement.goal.schedule_file):
             return _as_given(placement, given, on_chip, memo)
     kept = KeptPlan(placement, flow, on_chip, None if memo is None else memo.pack)
-    data = kept.get()
-    if data is not None:
-        return _with_data(placement, data, flow)
+    known = kept.get()
+    if known is not None:
+        return known
     found = _with_new_plan(placement, flow, on_chip, goal, memo)
-    kept.put(data_of(found))
+    kept.put(found)
     return found
 
 
@@ -127,10 +134,22 @@ def faults_of_file(path: Path | None) -> Iterator[None]:
 def _with_new_plan(
     placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
 ) -> Placement:
+    """The best plan of the schedule when simulated; of one that claims to be the best, of its rivals too."""
+    placed = rivals_of(placement) if has_rivals(placement, flow) else [placement]
+    best = _best([tried for each in placed for tried in _plans(each, flow, on_chip, goal, memo)])
+    if best is None:
+        return _with_data(placement, LAYER_BY_LAYER, flow)
+    return replace(_with_data(best.placement, best.plan.data, flow), recorded=lambda: best.recorded)
+
+
+def _plans(
+    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
+) -> "list[_Tried]":
+    """What the flow and the poorer ones before it plan for a schedule; nothing where there is no choice."""
     plan = _plan(placement, on_chip)
     choices = _choices(placement, plan, on_chip)
     if flow == LAYERS and not choices:
-        return _with_data(placement, LAYER_BY_LAYER, flow)
+        return []
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [_with_parameters(placement, plan, on_chip, choices)]
     if STACKS in allowed:
@@ -145,8 +164,7 @@ def _with_new_plan(
         tried += [_settled(each, on_chip) for each in split]
     if HOMES in allowed and on_chip.activations:
         tried += [_with_homes(each, on_chip) for each in tried]
-    best = _best(tried) or tried[0]
-    return replace(_with_data(best.placement, best.plan.data, flow), recorded=lambda: best.recorded)
+    return tried
 
 
 def _with_data(placement: Placement, data: DataPlan, flow: FlowName) -> Placement:

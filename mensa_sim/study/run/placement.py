@@ -131,12 +131,12 @@ def placed_in(
     best = exact_serial(problem) if bounded and found.bound is None else None
     if best is not None:
         found = beside(found, best)
-    costs = _in_order_of(costs, found)
+    costs = in_order_of(costs, found)
     families = families_under(costs.graph, goal)
     return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best, goal=goal)
 
 
-def _in_order_of(costs: CostTable, found: Schedule) -> CostTable:
+def in_order_of(costs: CostTable, found: Schedule) -> CostTable:
     """The costs of the graph whose layers stand in the schedule's order, so that they are simulated in it."""
     graph = costs.graph
     if found.order == tuple(layer.name for layer in graph.layers):

@@ -12,11 +12,12 @@ from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
-from mensa_sim.simulate.record.causes import CauseRecorder
+from mensa_sim.simulate.record.causes import ACTIVATIONS, STACKING, CauseRecorder
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.flows import data_of, with_data_plan
+from mensa_sim.study.run.foreseen import Foreseen, foreseen
 from mensa_sim.study.run.given import (
     check_seed,
     generation_asked,
@@ -122,7 +123,9 @@ def evaluate(
     costs, problem, found = placement.costs, placement.problem, placement.schedule
     graph = costs.graph
     LOGGER.info("%s: simulating on %s", graph.name, system.name)
-    watcher = CauseRecorder(costs, placement.predicted or placement.alone)
+    judged = foreseen(placement, on_chip) if explained else Foreseen(schedule=found)
+    parted = STACKING if judged.costs is None else ACTIVATIONS
+    watcher = CauseRecorder(costs, judged.costs or placement.predicted or placement.alone, parted)
     timeline, second = (
         simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
         if explained or placement.recorded is None
@@ -130,7 +133,7 @@ def evaluate(
     )
     measured, steady = metrics(timeline, system, graph), latency_and_energy(second, system)
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
-    causes = causes_of(found, problem, measured, watcher.causes, gated=gated) if explained else ()
+    causes = causes_of(judged.schedule, problem, measured, watcher.causes, gated=gated) if explained else ()
     return SystemResult(
         workload=graph.name,
         system=system.name,
@@ -153,38 +156,38 @@ def evaluate(
         coverage_shares=coverage_shares(graph),
         optimality=Optimality(
             objective=found.objective,
-            value=found.value,
-            bound=found.bound,
-            gap=found.gap,
+            value=judged.schedule.value,
+            bound=judged.schedule.bound,
+            gap=judged.schedule.gap,
             simulated=simulated_value(found, measured),
             causes=causes,
-            differs=reasons_to_differ(found, measured, causes),
+            differs=reasons_to_differ(judged.schedule, measured, causes),
         ),
         hardware=system,
         graph=graph,
         timeline=timeline,
         problem=problem,
-        schedule=found,
+        schedule=judged.schedule,
         homes=homes_of(placement, measured),
         stacks=stacks_of(placement, measured),
         splits=splits_of(placement, measured),
         heard_bytes=watcher.heard_bytes,
-        best=_best(placed, placement, goal, on_chip, memo) if beside_best else None,
+        best=_best(placed, placement, judged.schedule.gap, goal, on_chip, memo) if beside_best else None,
     )
 
 
 def _best(
-    placed: Placement, ran: Placement, goal: Goal, on_chip: Options, memo: PriceMemo | None
+    placed: Placement, ran: Placement, gap: float | None, goal: Goal, on_chip: Options, memo: PriceMemo | None
 ) -> BestSchedule | None:
     """The simulated optimum, if what ran is far above its bound and a deadline does not rule the optimum out."""
-    best, gap, problem = placed.best, ran.schedule.gap, placed.problem
+    best, problem = placed.best, placed.problem
     if best is None or gap is None or gap <= NOTABLE_GAP or ran.whole is not None:
         return None
     predicted = predict(problem, unit_assignment(problem, best))
     if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:
         return None
     own = replace(goal, scheduler=best.scheduler, options={}, schedule_file=None)
-    planned = with_data_plan(replace(placed, schedule=best), goal.flow, on_chip, own, memo)
+    planned = with_data_plan(replace(placed, schedule=best, goal=own), goal.flow, on_chip, own, memo)
     costs = planned.costs
     timeline = simulate(costs.graph, costs, planned.schedule.assignment, on_chip, data_of(planned))
     measured = metrics(timeline, costs.system, costs.graph)

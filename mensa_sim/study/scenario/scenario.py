@@ -24,6 +24,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.request.fields import WorkloadRequest, options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
+from mensa_sim.study.run.foreseen import foreseen
 from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal, Placement, goals_of
 from mensa_sim.study.run.request import BASELINE, RunRequest
@@ -253,6 +254,8 @@ def scenario_on(
         **{name: each.placements for name, each in talks.items()},
     }
     placements = [each for phases_placed in by_phase.values() for each in phases_placed]
+    bounded = (each for each in placements if each.schedule.bound is not None)
+    gaps = {each.costs.graph.name: foreseen(each, scenario.options).schedule.gap for each in bounded}
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,
@@ -271,11 +274,7 @@ def scenario_on(
         hardware=system,
         static_mw=placements[0].problem.static_mw,
         area_mm2=chip_area_mm2(system),
-        gaps={
-            each.costs.graph.name: each.schedule.gap
-            for each in placements
-            if each.schedule.gap is not None and each.schedule.gap > NOTABLE_GAP
-        },
+        gaps={name: gap for name, gap in gaps.items() if gap is not None and gap > NOTABLE_GAP},
         caveats=tuple(
             dict.fromkeys(
                 [

@@ -1,0 +1,61 @@
+"""What a schedule is predicted to take under the flow it runs in: where tensors may be at home, with them there."""
+
+from dataclasses import replace
+
+from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.table import CostTable
+from mensa_sim.flow import LAYERS
+from mensa_sim.objective import PERIOD
+from mensa_sim.records import dataclass
+from mensa_sim.schedule.exact.elimination import TooWideError
+from mensa_sim.schedule.exact.front import ROUNDING, Front
+from mensa_sim.schedule.homes.placed import AtHomeSolver, InModes
+from mensa_sim.schedule.policies.optimal import best_on
+from mensa_sim.schedule.schedule import Schedule, unit_assignment
+from mensa_sim.simulate.plan.options import Options
+from mensa_sim.study.run.placement import Placement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A schedule judged by the predictions of its flow, and what these take its layers to cost."""
+
+    schedule: Schedule
+    """With their value, and their bound if one is known."""
+    costs: CostTable | None = None
+    """None where layers cost what they cost with all that they read and make in memory."""
+
+
+def foreseen(placement: Placement, on_chip: Options) -> Foreseen:
+    """A planned placement's schedule as its flow predicts it.
+
+    With tensors at home where its layers run whole and one after another, as if none of those competed for room; the
+    schedulers themselves see all tensors in memory. Else as they see it.
+    """
+    problem, through_memory = placement.problem, placement.schedule
+    data = through_memory.data
+    at_home = data is not None and data.flow != LAYERS and on_chip.activations and not (data.stacks or data.splits)
+    if not at_home or problem.execution != "serial" or through_memory.objective == PERIOD:
+        return Foreseen(schedule=through_memory)
+    try:
+        solver = AtHomeSolver(problem, placement.costs)
+    except TooWideError:
+        return Foreseen(schedule=through_memory)
+    best, bound = best_on(problem, Front(solver))
+    weights = problem.rates(best.prediction.dynamic_pj, best.prediction.latency_ps)
+    found = solver.minimise(*weights, unit_assignment(problem, through_memory))
+    value = found.prediction.value
+    bound = value if value <= bound * (1 + ROUNDING) else bound
+    schedule = replace(through_memory, prediction=found.prediction, value=value, bound=bound, proof=best.proof)
+    return Foreseen(schedule=schedule, costs=_costs_of(placement, found))
+
+
+def _costs_of(placement: Placement, found: InModes) -> CostTable:
+    """The costs of layers in their modes."""
+    costs, problem = placement.costs, placement.problem
+    in_modes = {}
+    for unit, mode in zip(problem.units, found.modes, strict=True):
+        if mode.cost is not None:
+            layer, accelerator = unit.layers[0], problem.accelerators[mode.accelerator]
+            in_modes[layer, accelerator, STREAMED] = mode.cost.of(layer, accelerator)
+    return costs.with_costs({**costs.costs, **in_modes}, None)

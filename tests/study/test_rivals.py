@@ -1,0 +1,103 @@
+"""A schedule called the best is simulated beside its rivals, with tensors at home."""
+
+import random
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from mensa_sim.cost.prices.kept import FILE, KeptPrices
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.files import load_system
+from mensa_sim.schedule.evaluate import evaluate as predict
+from mensa_sim.schedule.schedule import unit_assignment
+from mensa_sim.simulate.plan.options import FULL, Options
+from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.run.run import evaluate
+from mensa_sim.workload.load import load_workload
+
+KNOWN = ("greedy", "mensa", "heft", "single:pascal", "single:jacquard")
+MEMO = PriceMemo()
+FASTEST = Goal(scheduler="optimal", objective="latency")
+
+
+@cache
+def on_mensa(
+    workload: str,
+    objective: str = "edp",
+    scheduler: str = "optimal",
+    on_chip: Options = FULL,
+    pins: tuple[tuple[str, str], ...] = (),
+    deadline_ps: int | None = None,
+) -> SystemResult:
+    goal = Goal(scheduler=scheduler, objective=objective, flow="homes", pins=dict(pins), deadline_ps=deadline_ps)
+    return evaluate(load_workload(workload), load_system("mensa_g"), goal, on_chip=on_chip, memo=MEMO)
+
+
+def simulated(result: SystemResult) -> float:
+    found = result.optimality.simulated
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("workload", "objective"), [("squeezenet", "edp"), ("small_cnn", "energy"), ("crnn", "latency")]
+)
+def test_no_other_scheduler_is_better_when_simulated(workload: str, objective: str) -> None:
+    best = simulated(on_mensa(workload, objective))
+    for name in KNOWN:
+        assert best <= simulated(on_mensa(workload, objective, name)) * (1 + 1e-9), name
+
+
+def test_no_schedule_near_it_is_better_when_simulated() -> None:
+    best = on_mensa("residual_cnn")
+    draw = random.Random(5)
+    for _ in range(20):
+        pins = dict(best.schedule.assignment)
+        for name in draw.sample(sorted(pins), 3):
+            pins[name] = draw.choice(["pascal", "pavlov", "jacquard"])
+        other = on_mensa("residual_cnn", scheduler="greedy", pins=tuple(pins.items()))
+        assert simulated(best) <= simulated(other) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("objective", ["energy", "latency", "edp"])
+def test_what_is_predicted_with_tensors_at_home_is_simulated_where_parameters_come_and_go(objective: str) -> None:
+    result = on_mensa("small_cnn", objective, on_chip=Options(activations=True))
+    found = result.optimality
+    assert found.gap == 0
+    assert found.simulated == pytest.approx(found.value, rel=1e-9)
+    units = unit_assignment(result.problem, result.schedule)
+    through_memory = predict(result.problem, units).value
+    assert through_memory > 1.05 * found.value
+
+
+def test_a_deadline_holds_for_the_rivals_too() -> None:
+    """By the prediction that has all tensors in memory."""
+
+    def through_memory_ps(result: SystemResult) -> int:
+        return predict(result.problem, unit_assignment(result.problem, result.schedule)).latency_ps
+
+    fastest_ps = evaluate(load_workload("mnist_cnn"), load_system("mensa_g"), FASTEST).schedule.prediction.latency_ps
+    assert through_memory_ps(on_mensa("mnist_cnn", "energy")) > 1.1 * fastest_ps
+    deadline_ps = int(1.05 * fastest_ps)
+    assert through_memory_ps(on_mensa("mnist_cnn", "energy", deadline_ps=deadline_ps)) <= deadline_ps
+
+
+def test_it_is_the_same_when_found_on_disk(tmp_path: Path) -> None:
+    """Another schedule than the one of predictions through memory, and what is said of it."""
+    goal = Goal(scheduler="optimal", flow="homes")
+    graph, system = load_workload("squeezenet"), load_system("mensa_g")
+    first, again = (evaluate(graph, system, goal, memo=PriceMemo(KeptPrices(tmp_path / FILE))) for _ in range(2))
+    assert (again.schedule, again.optimality, again.layers) == (first.schedule, first.optimality, first.layers)
+    assert first.optimality.gap == 0
+    assert first.schedule.assignment != evaluate(graph, system, Goal(scheduler="optimal")).schedule.assignment
+
+
+def test_what_the_flow_foresees_is_what_a_schedule_is_judged_by() -> None:
+    """With its tensors at home the paper's schedule is among the best, and said to be."""
+    found = on_mensa("squeezenet", scheduler="mensa").optimality
+    assert found.gap == 0
+    assert found.value == pytest.approx(found.simulated, rel=0.06)
+    through_memory = evaluate(load_workload("squeezenet"), load_system("mensa_g"), Goal(flow="layers"), memo=MEMO)
+    assert through_memory.optimality.value > 1.3 * found.value
