@@ -199,3 +199,11 @@ def test_a_class_below_with_parameters_of_its_own_says_these() -> None:
 
     assert list(inspect.signature(Below).parameters) == ["side"]
     assert Below(2).column == 2
+
+
+def test_a_copy_without_checks_is_equal_and_another_of_the_same_class() -> None:
+    span, longer = made_by(records.dataclass)["Span"], made_by(records.dataclass)["Longer"]
+    for kind, record in ((span, span(name="a", tags=["b"])), (longer, longer(name="a", end_ps=9))):
+        copied = records.copier(kind)(record)
+        assert (copied, type(copied), copied.length) == (record, kind, 1)
+        assert copied is not record

@@ -6,7 +6,7 @@ from dataclasses import field
 
 from mensa_sim.cost.layer_cost import Feed, LayerCost, Residency
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.records import dataclass
+from mensa_sim.records import copier, dataclass
 from mensa_sim.workload.layer import Layer
 
 Energy = Mapping[str, float]
@@ -50,9 +50,7 @@ class Stage:
 
     def of(self, layer: str) -> "Stage":
         """That of another layer which costs the same."""
-        other = object.__new__(Stage)  # checked once; blocks of a model repeat by the dozen
-        for name in self.__slots__:
-            object.__setattr__(other, name, getattr(self, name))
+        other: Stage = _copied(self)  # blocks of a model repeat by the dozen
         object.__setattr__(other, "layer", layer)
         object.__setattr__(other, "cost", self.cost.of(layer, self.cost.accelerator))
         return other
@@ -69,6 +67,9 @@ class Stage:
         """
         head_bytes = min(self.head_bytes, self.read_bytes - early_bytes)
         return head_bytes, self.head_bytes + self.body_bytes - early_bytes - head_bytes
+
+
+_copied = copier(Stage)
 
 
 def stage_of(cost: LayerCost, memory: Memory, layer: Layer) -> Stage:
