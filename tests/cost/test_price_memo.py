@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from mensa_sim.cost.prices import price as price_module
 from mensa_sim.cost.prices.kept import KeptPrices
 from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, SharedCosts, shape_of
-from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.prices.price import price, price_ahead
 from mensa_sim.cost.prices.repriced import Contests
 from mensa_sim.cost.table import MADE_OF_ALL, AcceleratorCosts
+from mensa_sim.errors import MensaError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -91,6 +93,27 @@ def test_of_all_costs_of_a_system_so_many_things_are_kept_and_none_for_the_graph
     assert made == [*range(MADE_OF_ALL + 1), 0]
     turned = replace(costs, graph=replace(GRAPH, layers=GRAPH.layers[::-1]))
     assert [turned.made_of_all("names", lambda each=each: each) for each in ("a", "b")] == ["a", "b"]
+
+
+def test_graphs_that_are_priced_together_ahead_cost_what_each_does_and_nothing_is_priced_again() -> None:
+    other = replace(GRAPH, name="other", layers=(*GRAPH.layers, a_layer("fourth", 40)))
+    memo, system = PriceMemo(), load_system("mensa_g")
+    price_ahead([GRAPH, other], system, "edp", memo)
+    assert memo.priced == 3 * 3
+    for graph in (GRAPH, other):
+        assert price(graph, system, memo=memo) == price(graph, system)
+    price_ahead([GRAPH, other], system, "edp", memo)
+    assert memo.priced == 3 * 3
+
+
+def test_pricing_ahead_leaves_what_is_wrong_to_who_asks_for_a_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*given: object) -> None:
+        raise MensaError("no room")
+
+    monkeypatch.setattr(price_module, "known_or_priced", refuse)
+    price_ahead([GRAPH], load_system("mensa_g"), "edp", memo := PriceMemo())
+    with pytest.raises(MensaError, match="no room"):
+        price(GRAPH, load_system("mensa_g"), memo=memo)
 
 
 def test_of_other_costs_everything_is_made_anew() -> None:

@@ -1,6 +1,7 @@
 """The cost of every layer of a graph on every accelerator of a system, in every residency."""
 
 from collections.abc import Container, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from mensa_sim.cost.datasheet import datasheet_cost
@@ -8,7 +9,7 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.fed import as_fed
 from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Priced, Residency
 from mensa_sim.cost.measured.cost import TimingsMode, measured_costs
-from mensa_sim.cost.prices.memo import Known, PairKey, PriceMemo, known_or_priced, limited, shape_of
+from mensa_sim.cost.prices.memo import Job, Known, PairKey, PriceMemo, known_or_priced, limited, shape_of
 from mensa_sim.cost.prices.rooms import RoomPrices
 from mensa_sim.cost.recurrent import Steps, footprints, steps_of
 from mensa_sim.cost.refusals import refusals
@@ -73,6 +74,25 @@ def price(
     whole = SystemCosts(graph=graph, columns=own, costs=costs, refusals=refused)
     memo.systems.put(key, whole)
     return replace(_table(whole, system, objective, memo), shared=whole if key else None)
+
+
+def price_ahead(graphs: Sequence[LayerGraph], system: System, objective: str, memo: PriceMemo) -> None:
+    """Have the pairs of several graphs that a memo does not know priced together, which takes less time than in turn.
+
+    What is wrong with a graph is told by who prices it.
+    """
+    jobs: dict[str, dict[PairKey, Job]] = {}
+    for graph in graphs:
+        shared = {placed.name: _shared_by(graph, placed, system, objective, memo) for placed in system.accelerators}
+        new = [name for name, key in shared.items() if key is not None and memo.columns.get(key) is None]
+        refused = {name: _refused(graph, system.accelerator(name).spec) for name in new}
+        for (layer, name), (key, steps) in _pairs(graph, system, objective, memo, refused).items():
+            jobs.setdefault(name, {}).setdefault(key, (graph[layer], steps, system.accelerator(name).array))
+    for name, own in jobs.items():
+        placed, memory = system.accelerator(name), system.memory_of(name)
+        mine = {key: own[key] for key in memo.in_own_order(list(own))}
+        with suppress(MensaError):
+            known_or_priced(memo, mine, memory, energy_model(placed, memory), objective)
 
 
 def _table(whole: SystemCosts, system: System, objective: str, memo: PriceMemo) -> CostTable:

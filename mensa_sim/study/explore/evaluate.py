@@ -9,6 +9,7 @@ from dataclasses import field
 from typing import Any
 
 from mensa_sim.cost.prices.memo import shared_memo
+from mensa_sim.cost.prices.price import price_ahead
 from mensa_sim.errors import MensaError
 from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.io.store import digest_of
@@ -102,6 +103,8 @@ class Evaluator:
                     return DesignOutcome(
                         number=task.number, point=task.point, state="excluded", hardware=hardware, detail=condition.text
                     )
+        if len(self._graphs) > 1:
+            price_ahead(self._graphs, system, self._goal(system, design).objective, self._memo)
         runs = tuple(self._run(graph_number, system, design) for graph_number in range(len(self._graphs)))
         scenarios = tuple(self._run_scenario(place, system, design) for place in range(len(self._setup.scenarios)))
         for objective in self._objectives:
