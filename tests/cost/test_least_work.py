@@ -7,9 +7,11 @@ from math import prod
 
 import pytest
 
-from mensa_sim.cost.least_work import filled_share
+from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.least_work import filled_share, least_array_ps
 from mensa_sim.hardware.array.pe_array import Axis
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.hardware.files import load_system
+from mensa_sim.workload.layer import Layer, LoopNest
 
 
 def most_lanes(sizes: Mapping[str, int], axes: Sequence[Axis]) -> int:
@@ -24,6 +26,29 @@ def most_lanes(sizes: Mapping[str, int], axes: Sequence[Axis]) -> int:
         ) and all(prod(lanes for (name, _), lanes in own.items() if name == dim) <= size for dim, size in sizes.items())
         best = max(best, prod(unrolled)) if fits else best
     return best
+
+
+@pytest.mark.parametrize(("macs", "vector_ops"), [(64, 10**6), (10**6, 64)])
+def test_an_array_is_kept_by_its_products_or_by_its_elementwise_work_whatever_takes_longer(
+    macs: int, vector_ops: int
+) -> None:
+    system = load_system("edge_tpu")
+    spec = system.accelerators[0].array
+    assert spec.vector_unit is not None
+    layer = Layer(name="l", operator="linear", nest=LoopNest(K=64, C=macs // 64), vector_ops=vector_ops)
+    cost = LayerCost(
+        layer="l",
+        accelerator="edge_tpu",
+        macs=macs,
+        clock_hz=spec.clock_hz,
+        compute_cycles=0,
+        buffer_cycles=0,
+        peak_macs_per_s=spec.peak_macs_per_s,
+    )
+    filled = filled_share(layer.nest, spec.unrolled_axes) if layer.nest else 0
+    products_s = macs / (spec.peak_macs_per_s * filled)
+    vector_s = vector_ops / (spec.vector_unit.lanes * spec.clock_hz)
+    assert least_array_ps(layer, system, cost) == pytest.approx(1e12 * max(products_s, vector_s))
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -4,7 +4,7 @@ import pytest
 
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.static_energy import StaticPower, component_leakage_mw, static_power
+from mensa_sim.hardware.static_energy import StaticPower, component_leakage_mw, idle_mw_of, static_power, under_limit
 from mensa_sim.io.shipped import shipped_files
 
 POWER = StaticPower(
@@ -46,3 +46,12 @@ def test_the_static_power_of_a_system_is_that_of_all_its_parts(name: str) -> Non
     assert power.leakage_mw == {placed.name: component_leakage_mw(placed) for placed in system.accelerators}
     assert power.background_mw == {each: memory.background_mw for each, memory in system.memories.items()}
     assert power.board_mw == (system.host.board_mw if system.host else 0.0)
+
+
+def test_units_on_a_way_into_a_memory_share_equally_what_its_limit_leaves() -> None:
+    system = load_system("mensa_g")
+    memory = system.memories["stacked"]
+    idle_mw = idle_mw_of("stacked", memory, system.accelerators)
+    assert under_limit("stacked", memory, idle_mw + 10, system.accelerators).unit_power_mw == pytest.approx(10 / 2)
+    with pytest.raises(ValueError, match="and idle it draws"):
+        under_limit("stacked", memory, idle_mw, system.accelerators)

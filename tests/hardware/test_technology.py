@@ -10,9 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError, UsageError
-from mensa_sim.hardware.area import area_mm2, array_wires, register_bits
+from mensa_sim.hardware.area import area_mm2, array_wires, instances, register_bits
 from mensa_sim.hardware.array.levels import Level
-from mensa_sim.hardware.files import load_system, load_technology
+from mensa_sim.hardware.files import load_accelerator, load_system, load_technology
 from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.technology.node_scaling import NODES_NM, TABLES, area_factor, energy_factor, leakage_factor
 from mensa_sim.hardware.technology.sram import sram_figures, sram_of
@@ -139,6 +139,31 @@ def test_scaling_in_two_steps_is_scaling_in_one(start: float, middle: float, end
     assert two == pytest.approx(energy_factor(start, 0.9, end, 0.9))
     two = leakage_factor(start, 0.9, middle, 0.8) * leakage_factor(middle, 0.8, end, 0.9)
     assert two == pytest.approx(leakage_factor(start, 0.9, end, 0.9))
+
+
+def test_leakage_goes_with_the_feature_size_and_the_voltage() -> None:
+    assert leakage_factor(44, 1.0, 22, 1.0) == 0.5
+    assert leakage_factor(22, 1.0, 22, 0.75) == 0.75
+
+
+def test_a_buffer_leaks_and_takes_area_by_the_wider_of_its_ports() -> None:
+    for read_bits, write_bits in ((64, 512), (512, 64)):
+        level = Level(
+            name="b", serves=("weight",), capacity_bytes=131072, read_bits=read_bits, write_bits=write_bits, min_bits=64
+        )
+        each = [sram_figures(TECHNOLOGY, 131072, bits) for bits in (64, 512)]
+        assert each[0].leakage_mw != each[1].leakage_mw
+        assert sram_of(TECHNOLOGY, level).leakage_mw == max(figures.leakage_mw for figures in each)
+        assert sram_of(TECHNOLOGY, level).area_mm2 == max(figures.area_mm2 for figures in each)
+
+
+def test_lanes_share_a_level_only_where_nothing_that_it_serves_differs_between_them() -> None:
+    """Along the output channels of an axis inputs are the same, and weights are not."""
+    spec = load_accelerator("edge_tpu")
+    assert spec.dataflow.axes[0].dims[0] == "K"
+    for serves, expected in ((("input",), 1), (("weight", "input"), spec.dataflow.axes[0].size)):
+        level = Level(name="r", serves=serves, capacity_bytes=4, per=(0,), multicasts_along=(0,))
+        assert instances(dataclasses.replace(spec, levels=(level,)), level) == expected
 
 
 @given(nodes=st.lists(st.floats(min_value=7, max_value=130), min_size=2, max_size=2))

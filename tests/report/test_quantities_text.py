@@ -3,7 +3,8 @@
 import pytest
 
 from mensa_sim.report.page.cards import Card, cards_block
-from mensa_sim.report.page.quantities import engineering, percent_text
+from mensa_sim.report.page.quantities import engineering, percent_text, time_axis
+from mensa_sim.units import PS_PER_MS, PS_PER_US
 
 
 @pytest.mark.parametrize(
@@ -25,7 +26,14 @@ def test_a_value_gets_the_prefix_that_leaves_one_to_three_digits(value: float, t
 
 def test_small_shares_keep_two_decimals() -> None:
     assert percent_text(0.0136) == "1.36 %"
+    assert percent_text(0.0999) == "9.99 %"
+    assert percent_text(0.1) == "10.0 %"
     assert percent_text(0.973) == "97.3 %"
+
+
+def test_an_axis_of_one_unit_of_time_is_in_this_unit() -> None:
+    assert time_axis(PS_PER_MS) == (PS_PER_MS, "ms")
+    assert time_axis(PS_PER_MS - 1) == (PS_PER_US, "µs")
 
 
 @pytest.mark.parametrize(("ratio", "kind"), [(0.999, "worse"), (1.0, "better"), (2.0, "better")])

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,13 @@ def test_every_figure_that_is_made_stands_on_its_page_once(result: RunResult, sc
     for figures, page in made:
         assert len(figures) > 5
         assert {name: page.count(f'<div id="{name}" class="figure"') for name in figures} == dict.fromkeys(figures, 1)
+
+
+def test_what_binds_most_of_the_time_stands_first_on_the_roofline() -> None:
+    bounds = title(run_figures(api.run("residual_cnn"))["roofline"].figure).partition(";")[0]
+    shares = [float(share) for share in re.findall(r" ([\d.]+) %", bounds)]
+    assert len(shares) > 1
+    assert shares == sorted(shares, reverse=True)
 
 
 def test_the_uses_of_an_accelerators_time_add_up_to_the_latency(result: RunResult) -> None:

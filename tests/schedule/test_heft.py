@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from random_problems import problems
 
-from mensa_sim.schedule.policies.heft import Timetable, heft, upward_ranks
+from mensa_sim.schedule.policies.heft import Timetable, _list, heft, upward_ranks
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import UnitTensor
+from mensa_sim.schedule.unit import Option, Unit, UnitTensor
 
 
 def fork() -> Problem:
@@ -43,6 +43,17 @@ def test_a_short_unit_takes_the_idle_gap_before_a_placed_one() -> None:
     early = heft(chain(*back, tensors=tensors, execution="parallel"))
     assert early.order == ("a", "short", "b")
     assert early.prediction.starts_ps == (0, 120, 0)
+
+
+def test_beside_the_channel_a_unit_ends_no_sooner_than_by_itself() -> None:
+    """100 ps, of which it uses the channel for 20; the next one starts when it has ended."""
+    alone = Option(latency_ps=100, energy_pj=1.0, phases=((100, 20),))
+    units = tuple(Unit(name=name, layers=(name,), options=(alone,)) for name in "ab")
+    problem = chain(*units, sizes_bytes=(0,), execution="parallel", accelerators=("near",), memories=("m0",))
+    reasons = _list(problem, sharing=True).reasons
+    assert [reasons[name] for name in "ab"] == [
+        f"finishes earliest on near: {ps} ps after the start" for ps in (100, 200)
+    ]
 
 
 def test_a_unit_that_fits_an_idle_gap_exactly_takes_it() -> None:

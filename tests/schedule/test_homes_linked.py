@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared_systems import pool
 
 from mensa_sim.cost.prices.price import price
-from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home
 from mensa_sim.schedule.homes.plan import plan_homes, tensors_at_home
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL
@@ -47,6 +47,17 @@ def test_a_tensor_that_another_accelerator_reads_over_links_crosses_no_dram():
     causes = {cause.name: cause.energy_pj for cause in recorder.causes}
     assert causes["activations"] == pytest.approx(links_pj - dram_pj, rel=1e-9)
     assert causes["residency"] == 0
+
+
+def test_two_tensors_of_one_reader_cross_their_link_whole_whatever_of_its_input_lies_beside_it():
+    """a and b live at core0, c at core1; d at core1 reads all three."""
+    made = [elementwise(name, KIB, 8 * KIB, enters=KIB) for name in "abc"]
+    graph = joined([*made, elementwise("d", 24 * KIB, KIB, leaves=KIB)], [(name, "d") for name in "abc"])
+    costs, where = price(graph, ROW, "energy"), {"a": "core0", "b": "core0", "c": "core1", "d": "core1"}
+    homes = tuple(Home(tensor=name, home=where[name], size_bytes=8 * KIB) for name in "abc")
+    spans = simulate(graph, costs, where, FULL, DataPlan(flow="homes", homes=homes)).spans
+    assert sum(span.size_bytes for span in spans if span.resource == "core0-core1") == 16 * KIB
+    assert sum(span.size_bytes for span in spans if span.resource == "dram") == 4 * KIB
 
 
 def test_a_tensor_lives_for_others_where_links_cost_less_than_to_write_and_to_read_dram():

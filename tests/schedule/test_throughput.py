@@ -11,7 +11,8 @@ from random_problems import problems
 from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.policies.throughput import loads_ps, throughput
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import Option, Refusal
+from mensa_sim.schedule.together import joined
+from mensa_sim.schedule.unit import Option, Refusal, Unit
 
 
 @pytest.mark.parametrize("memory_bound", [False, True])
@@ -35,6 +36,22 @@ def all_on_memory(problem: Problem) -> Problem:
 
     units = tuple(replace(piece, options=tuple(busy(option) for option in piece.options)) for piece in problem.units)
     return replace(problem, units=units)
+
+
+def test_a_problem_that_comes_so_often_takes_so_often_its_times_energies_and_bytes() -> None:
+    option = Option(latency_ps=100, energy_pj=8.0, compute_ps=60, memory_ps=40, outside_ps=20)
+    each = chain(
+        *(Unit(name=name, layers=(name,), options=(option, option)) for name in "ab"), sizes_bytes=(10,), host_ps=12
+    )
+    whole = joined([each, each], [0.5, 2.0])
+    shares = {"0/a": 0.5, "0/b": 0.5, "1/a": 2.0, "1/b": 2.0}
+    assert whole.host_ps == 12 * 0.5 + 12 * 2
+    assert [tensor.size_bytes for tensor in whole.tensors] == [10 * 0.5, 10 * 2]
+    for piece in whole.units:
+        found, share = piece.option(0), shares[piece.name]
+        times = (found.latency_ps, found.busy_ps, found.compute_ps, found.memory_ps, found.outside_ps)
+        assert times == tuple(share * time for time in (100, 80, 60, 40, 20))
+        assert found.energy_pj == share * 8
 
 
 def test_the_load_of_a_stream_is_spread_over_the_accelerators() -> None:

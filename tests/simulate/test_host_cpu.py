@@ -99,6 +99,21 @@ def test_the_cpu_starts_when_the_chips_output_has_come_and_sends_nothing_back() 
     ]
 
 
+def test_the_host_reads_back_what_a_chip_made_when_all_of_it_is_there() -> None:
+    """d of the chip waits for nobody and runs before c, which waits for the CPU; 8 bytes of each go back after c."""
+    flows = (("a", "b"), ("b", "c"), ("a", "d"))
+    edges = tuple(Edge(producer=one, consumer=other, size_bytes=0) for one, other in flows)
+    layers = [replace(layer(name), model_output_bytes=8 * (name in "cd")) for name in "abcd"]
+    graph = LayerGraph(name="net", layers=tuple(layers), edges=edges)
+    where = {"a": "chip", "b": "cpu", "c": "chip", "d": "chip"}
+    costs = table(graph, platform(), [cost(name, where[name], compute=10) for name in "abcd"])
+    spans = simulate(graph, costs, where).spans
+    ends = {span.layer: span.end_ps for span in spans if span.resource == "chip"}
+    assert ends["d"] < ends["c"]
+    (back,) = [span for span in spans if span.resource == "link" and span.size_bytes]
+    assert (back.size_bytes, back.start_ps) == (16, ends["c"])
+
+
 @pytest.fixture(scope="module")
 def coral() -> System:
     return load_system("coral_usb3")

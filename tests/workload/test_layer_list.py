@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from mensa_sim.errors import FileError
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.importers.layer_list.entries import Dims, LayerEntry
+from mensa_sim.workload.importers.layer_list.importer import _possible
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.load import load_workload
 
@@ -106,6 +108,17 @@ def test_any_convolution_after_a_layer_reads_all_its_rows(
     )
     graph = graph_of(tmp_path_factory.getbasetemp(), text)
     assert graph["b"].input_bytes == size * size == graph.edge_bytes("a", "b")
+
+
+@given(size=st.integers(1, 12), outputs=st.integers(1, 14), taps=st.integers(1, 4), stride=st.integers(1, 3))
+def test_a_size_is_possible_where_some_padding_below_the_extent_makes_it(
+    size: int, outputs: int, taps: int, stride: int
+) -> None:
+    """Against a try of every padding of both sides together."""
+    entry = LayerEntry(name="c", operator="conv2d", dims=Dims(OY=outputs, OX=outputs, FY=taps, FX=taps), stride=stride)
+    fitting = [(size + padding - taps) // stride + 1 for padding in range(2 * taps - 1)]
+    # a filter that reaches beyond an unpadded input is taken to have an output there
+    assert _possible(entry, (size, size)) == (outputs in {max(1, each) for each in fitting})
 
 
 def test_gates_of_a_recurrent_layer_repeat_their_step_and_share_a_group(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tflite_files import ONES, Net, imported, only, same_work, single, tflite
 from torch import nn
@@ -84,6 +85,14 @@ def test_rarer_operators_take_their_operations_on_the_vector_unit(
     tmp_path: Path, operator: str, shapes: list[tuple[int, ...]], output: tuple[int, ...], operations: int
 ) -> None:
     assert only(single(tmp_path, operator, shapes, output)).vector_ops == operations
+
+
+def test_a_sum_of_three_takes_two_additions_and_a_bucket_is_found_by_halving(tmp_path: Path) -> None:
+    assert only(single(tmp_path, "ADD_N", [(4, 8)] * 3, (4, 8))).vector_ops == 2 * 32
+    buckets = single(
+        tmp_path, "BUCKETIZE", [(4, 8)], (4, 8), "BucketizeOptions", Boundaries=np.arange(4, dtype=np.float32)
+    )
+    assert only(buckets).vector_ops == 3 * 32  # among five buckets
 
 
 def test_a_deep_transposed_convolution(tmp_path: Path) -> None:

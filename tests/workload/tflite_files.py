@@ -132,7 +132,8 @@ def _tensor(
 def _operator(
     builder: Any, code: int, inputs: list[int], outputs: list[int], options: str, given: dict[str, Any]
 ) -> int:
-    values = {name: builder.CreateString(value) if isinstance(value, str) else value for name, value in given.items()}
+    vectors = {str: builder.CreateString, np.ndarray: builder.CreateNumpyVector}
+    values = {name: vectors.get(type(value), lambda number: number)(value) for name, value in given.items()}
     fields = {
         "OpcodeIndex": code,
         "Inputs": builder.CreateNumpyVector(np.array(inputs, np.int32)),

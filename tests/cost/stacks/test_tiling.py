@@ -1,10 +1,13 @@
 """What the tiles of a stack make, hold and move, against a walk over explicit sets of rows."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.stacks.planes import planes_of
+from mensa_sim.cost.stacks.tile import stack_tiles
 from mensa_sim.cost.stacks.tiling import tiling_of
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest
@@ -173,6 +176,19 @@ def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, 
         ]
     )
     assert tiling.held_bits().tolist() == held.tolist()
+
+
+@settings(max_examples=20)
+@given(chains(), st.integers(1, 100), st.integers(1, 16))
+def test_no_elementwise_operation_is_lost_between_tiles(graph: LayerGraph, vector_ops: int, rows: int) -> None:
+    layers = {layer.name: replace(layer, vector_ops=vector_ops) for layer in graph.layers}
+    planes, readers = planes_of(graph), {name: graph.successors(name) for name in layers}
+    tiling = tiling_of(planes, list(layers), [min(rows, planes[graph.layers[-1].name].rows)], readers)
+    assert tiling is not None
+    for tiles in stack_tiles(tiling, layers, planes).layers:
+        name = tiles.layer.name
+        found = sum(tile.layer.vector_ops * tile.times for tile in tiles.tiles)
+        assert not tiles.tiles or found * planes[name].rows >= vector_ops * tiling.flows[name].come.sum()
 
 
 def once(walk: Walk) -> set[str | None]:
