@@ -36,12 +36,13 @@ def measure_models(request: MeasureModelsRequest, quiet: Quiet = False) -> None:
         _say(f"{len(timings)} models measured, in {request.output}")
 
 
-def import_timings(request: ImportTimingsRequest) -> None:
+def import_timings(request: ImportTimingsRequest, quiet: Quiet = False) -> None:
     """Turn a table that others measured into a timing table."""
     from mensa_sim.api import measured as api
 
     table = api.import_timings.of(request)
-    _say(f"{len(table.timings)} kernels in {request.output}")
+    if not quiet:
+        _say(f"{len(table.timings)} kernels in {request.output}")
 
 
 def calibrate(request: CalibrateRequest, told: Paged) -> None:

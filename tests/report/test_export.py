@@ -34,9 +34,9 @@ def test_csv_has_titles_units_and_every_figure_and_table(compared: ms.Comparison
     assert {name for name in files if name.startswith("figures/")} == {f"figures/{n}.csv" for n in compared.figures()}
     title, (header, *marks) = rows((tmp_path / "figures/trade.csv").read_text())
     assert title.startswith("# mensa_g is the fastest")
-    assert header == ["series", "latency (ms)", "energy of one inference (mJ)"]
+    assert header == ["series", "latency (µs)", "energy of one inference (nJ)"]
     assert {row[0]: float(row[1]) for row in marks} == {
-        name: system.latency_ps / 1e9 for name, system in compared.systems.items()
+        name: system.latency_ps / 1e6 for name, system in compared.systems.items()
     }
     title, (header, *table) = rows((tmp_path / "tables/where_the_layers_run.csv").read_text())
     assert title == "# Where the layers run"

@@ -109,6 +109,110 @@ def test_figures_follow_the_theme_at_any_width(opened: Callable[[str], Opened], 
     page.size(1280, 900)
 
 
+LEGIBLE = """
+(() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((each) => each / 255)
+      .map((each) => each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b + 0.05;
+  };
+  const contrast = (one, other) => {
+    const both = [luminance(one), luminance(other)];
+    return Math.max(...both) / Math.min(...both);
+  };
+  const boxes = (text) => {
+    const lines = [...text.querySelectorAll("tspan.line")];
+    return (lines.length ? lines : [text]).map((each) => each.getBoundingClientRect());
+  };
+  const upright = (text) => text.getScreenCTM().b === 0;
+  const faults = [];
+  for (const div of document.querySelectorAll(".figure")) {
+    const texts = [...div.querySelectorAll(".main-svg text")].filter((each) => each.textContent.trim() &&
+      getComputedStyle(each).display !== "none" && !each.closest(".hoverlayer, .modebar") && upright(each));
+    const rects = texts.map(boxes);
+    texts.forEach((one, place) => texts.slice(place + 1).forEach((other, later) => {
+      for (const a of rects[place]) for (const b of rects[place + 1 + later]) {
+        const width = Math.min(a.right, b.right) - Math.max(a.left, b.left);
+        const height = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
+        const figures = [one, other].every((each) => each.closest(".ytick") && isFinite(each.textContent));
+        if (width > 2 && height > 4 && !figures) faults.push(`${div.id}: ${one.textContent} over ${other.textContent}`);
+      }
+    }));
+    for (const text of texts) {
+      const bar = text.matches(".bartext-inside") ? text.closest(".point").querySelector("path") : null;
+      const behind = bar ? getComputedStyle(bar).fill : div._fullLayout.paper_bgcolor;
+      if (behind.startsWith("url")) continue; // a pattern of two colours
+      const found = contrast(getComputedStyle(text).fill, behind);
+      if (found < 4.5) faults.push(`${div.id}: ${text.textContent} at ${found.toFixed(2)}`);
+    }
+  }
+  return faults;
+})()
+"""
+"""Texts of figures that lie over one another, or have less contrast than WCAG 2.2, 1.4.3, asks for."""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("kind", PAGES)
+def test_texts_of_figures_are_read_on_what_they_stand_on_and_none_stands_on_another(
+    opened: Callable[[str], Opened], kind: str, theme: str
+) -> None:
+    page = opened(kind)
+    page.value(f"setTheme('{theme}')")
+    faults = page.value(LEGIBLE)
+    page.value("setTheme('light')")
+    assert faults == []
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_on_paper_no_name_stands_on_another_and_no_figure_is_higher_than_a_sheet(
+    opened: Callable[[str], Opened], kind: str
+) -> None:
+    page = opened(kind)
+    page.value("setPrinting(true)")
+    page.media("print")
+    high = page.value("Math.max(...[...document.querySelectorAll('figure')].map((each) => each.clientHeight))")
+    faults = page.value(LEGIBLE)
+    page.media("screen")
+    page.value("setPrinting(false)")
+    assert (faults, high < 1024) == ([], True)
+
+
+def test_many_long_names_are_small_on_paper_rather_than_on_one_another(browser: Browser, tmp_path: Path) -> None:
+    names = [
+        f"a board with a long name, its unit and runtime, and what else tells it from others {n}" for n in range(44)
+    ]
+    y = {"title": "device", "type": "category", "tickfont": {"size": 10}}
+    drawn = figure("many", "error (%)", y, [scatter(x=list(range(44)), y=names, mode="markers", name="error")])
+    (tmp_path / "many.html").write_text(page("many", [figure_block("many", drawn, height_rem=70)]))
+    opened = Opened(browser, tmp_path / "many.html")
+    opened.value("setPrinting(true)")
+    opened.media("print")
+    assert opened.value(LEGIBLE) == []
+    assert opened.value("document.querySelector('figure').clientHeight") < 900
+
+
+CELLS = """
+[...document.querySelectorAll("td, th")]
+  .filter((each) => each.getClientRects().length && each.scrollWidth > each.clientWidth + 1)
+  .map((each) => each.textContent)
+"""
+
+
+@pytest.mark.parametrize("kind", PAGES)
+def test_on_paper_cells_hold_what_they_say(opened: Callable[[str], Opened], kind: str) -> None:
+    page = opened(kind)
+    page.size(690, 1000)
+    page.media("print")
+    cut = page.value(CELLS)
+    page.media("screen")
+    page.size(1280, 900)
+    assert cut == []
+
+
 NARROW = """
 [...document.querySelectorAll(".figure")].map((div) => ({
   name: div.id,
@@ -129,6 +233,10 @@ def test_on_a_telephone_names_stand_whole_and_figures_keep_room_above_their_lege
     for each in page.value(NARROW):
         assert each["cut"] == 0, f"{kind}: {each['name']} cuts its names"
         assert each["high"] > 60, f"{kind}: {each['name']} is {each['high']} pixels high"
+    hidden = (
+        "[...document.querySelectorAll('.low > .scroll')].filter((each) => each.scrollWidth > each.clientWidth).length"
+    )
+    assert page.value(hidden) == 0, f"{kind}: hashes are cut"
     page.size(1280, 900)
     page.until(fitting)
 

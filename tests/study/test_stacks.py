@@ -18,10 +18,12 @@ from mensa_sim.report.run.summary import summary
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner
+from mensa_sim.study.run.on_chip import memory_bytes
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.request import RunRequest
 from mensa_sim.study.run.result import SteadyState, SystemResult
 from mensa_sim.study.run.run import evaluate, run
+from mensa_sim.study.run.tiles import in_stacks
 from mensa_sim.workload.load import load_workload
 
 
@@ -121,6 +123,19 @@ def test_a_tile_is_priced_once_whatever_asks_for_it(stacked: SystemResult) -> No
     assert memo.priced == priced
     assert list(map(StackPlanner(costs, replace(stacked.problem, objective="latency"), memo).priced, stacks))
     assert memo.priced > priced
+
+
+@pytest.mark.parametrize("workload", ["keyword_spotting", "small_cnn"])
+def test_stacks_placed_as_such_say_what_their_layers_move_one_by_one(workload: str) -> None:
+    placed = place(load_workload(workload), load_system("mensa_g"), Goal())
+    found = list(in_stacks(placed, Goal(), PriceMemo()))
+    assert len(found) > 1
+    for each in found:
+        stacks = each.schedule.data.stacks if each.schedule.data else ()
+        assert each.alone is placed.costs
+        assert [memory_bytes(each.costs, stack) < memory_bytes(placed.costs, stack) for stack in stacks] == [
+            True for _ in stacks
+        ]
 
 
 def test_layers_of_a_stack_run_one_after_another_with_nothing_between(stacked: SystemResult) -> None:

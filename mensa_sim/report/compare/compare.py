@@ -15,14 +15,22 @@ from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, lines, pa
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import heading, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
+from mensa_sim.report.page.quantities import (
+    bytes_text,
+    energy_axis,
+    energy_text,
+    engineering,
+    factor_text,
+    percent_text,
+    time_axis,
+    time_text,
+)
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.tables import best_text, gap_text
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
-from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 
 def compare_summary(result: CompareResult) -> dict[str, object]:
@@ -182,15 +190,17 @@ def trade_figure(result: CompareResult) -> Figure:
     systems = {name: result.whole(name) for name in result.systems}
     product = product_shown(*(system.objective for system in result.systems.values()))
     products = {name: objective_of(each, product) for name, each in systems.items()}
+    ps, time_unit = time_axis(max(each.latency_ps for each in systems.values()))
+    pj, energy_unit = energy_axis(max(each.energy_pj for each in systems.values()))
     traces: list[Trace] = [
         scatter(
             mode="markers",
             name=shown(name),
-            x=[systems[name].latency_ps / PS_PER_MS],
-            y=[systems[name].energy_pj / PJ_PER_MJ],
+            x=[systems[name].latency_ps / ps],
+            y=[systems[name].energy_pj / pj],
             marker={"color": look.colour, "symbol": look.symbol, "size": 13},
             hovertemplate=f"{lines(name, objective_text(product, products[name]))}<br>"
-            "%{x:.4g} ms, %{y:.4g} mJ<extra></extra>",
+            f"%{{x:.4g}} {time_unit}, %{{y:.4g}} {energy_unit}<extra></extra>",
         )
         for name, look in looks(systems).items()
     ]
@@ -201,8 +211,8 @@ def trade_figure(result: CompareResult) -> Figure:
     least = least if best == fastest else f"{best} {least}"
     title = f"{fastest} is the fastest{' and' if best == fastest else ','} {least}"
     title += "" if best == result.baseline else f", {ratio:.3g} times better than {result.baseline}"
-    x, y = padded("latency (ms)", traces, "x"), padded(f"energy of {_inference(result)} (mJ)", traces, "y")
-    return figure(title, x, y, traces)
+    x = padded(f"latency ({time_unit})", traces, "x")
+    return figure(title, x, padded(f"energy of {_inference(result)} ({energy_unit})", traces, "y"), traces)
 
 
 def _placements(result: CompareResult) -> str:

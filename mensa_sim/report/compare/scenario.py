@@ -7,7 +7,7 @@ from mensa_sim.report.compare.side_by_side import flat_csv, marks, systems_block
 from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.figure import Drawn, Figure, categories, figure, padded
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_text
+from mensa_sim.report.page.quantities import energy_text, factor_text, percent_text, power_text, time_axis, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
@@ -15,7 +15,6 @@ from mensa_sim.report.scenario.page import remarks, streams_record
 from mensa_sim.report.trace.layers import caveats_text
 from mensa_sim.study.compare.compare import ScenarioCompareResult
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
-from mensa_sim.units import PS_PER_MS
 
 
 def scenario_compare_data(result: ScenarioCompareResult) -> dict[str, object]:
@@ -114,15 +113,16 @@ def scenario_compare_figures(result: ScenarioCompareResult) -> dict[str, Drawn]:
 def p99_figure(result: ScenarioCompareResult) -> Figure:
     """The latency that one request of a hundred exceeds, by stream, a mark for each system."""
     found = {
-        name: {stream: each.p99_ps / PS_PER_MS for stream, each in system.metrics.streams.items() if each.p99_ps}
+        name: {stream: each.p99_ps for stream, each in system.metrics.streams.items() if each.p99_ps}
         for name, system in result.systems.items()
     }
-    traces = marks(found, "ms")
     longest = {name: max(times.values(), default=0) for name, times in found.items()}
     slowest = max(longest, key=lambda name: longest[name])
-    ends = time_text(round(longest[slowest] * PS_PER_MS))
+    scale, unit = time_axis(longest[slowest])
+    traces = marks({name: {each: ps / scale for each, ps in times.items()} for name, times in found.items()}, unit)
+    ends = time_text(longest[slowest])
     title = f"99 of 100 requests end within {ends} on {slowest}, where the slowest stream is"
-    return figure(title, categories("stream"), padded("p99 latency (ms)", traces, "y"), traces)
+    return figure(title, categories("stream"), padded(f"p99 latency ({unit})", traces, "y"), traces)
 
 
 def scenario_compare_blocks(result: ScenarioCompareResult, figures: dict[str, Drawn]) -> list[str]:

@@ -6,6 +6,7 @@ from mensa_sim.io.json_text import present
 from mensa_sim.report.page.colours import BLUE, ORANGE
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, padded, parity_figure, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
+from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.devices.constants import USUAL, FittedDevice
 from mensa_sim.study.devices.judge import (
@@ -42,7 +43,7 @@ def _text(study: DeviceStudy) -> StudyText:
     fitted = [
         (
             f"{device.device}, {weights.rpartition(FORMAT_MARK)[2]}".removesuffix(FORMAT_MARK),
-            *(f"{getattr(found, each):.3g}" for each in USUAL),
+            *(setting_text(f"{getattr(found, each):.3g}") for each in USUAL),
         )
         for device in study.devices
         for weights, found in _constants(device).items()

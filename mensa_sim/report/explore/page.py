@@ -12,6 +12,7 @@ from mensa_sim.report.explore.tables import (
     explore_tables,
     finding_text,
     metric_text,
+    metric_words,
     outcome_text,
     recommendation_texts,
 )
@@ -20,7 +21,7 @@ from mensa_sim.report.page.figure import Drawn, Figure, Trace, bar, categories, 
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, script_json, table_block
 from mensa_sim.report.page.quantities import percent_text, setting_text
 from mensa_sim.report.page.report import Report
-from mensa_sim.study.explore.result import DesignResult, ExploreResult
+from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
 
 MAX_OTHERS = 300
 """Points off the front, each with what a click on it shows."""
@@ -133,13 +134,18 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
         ("front", list(result.front), BLUE, "diamond", 10),
     )
     places = {design.number: place for place, design in enumerate(drawn)}
+    axes = {name: axis(name, [_all_of(design)[name] for design in drawn]) for name in (x, y)}
+
+    def at(values: Mapping[str, float], name: str) -> float:
+        return values[name] / axes[name][0]
+
     for name, designs, colour, symbol, size in groups:
         traces.append(
             scatter(
                 name=name,
                 mode="markers",
-                x=_values([{**d.metrics, **d.objectives} for d in designs], x),
-                y=_values([{**d.metrics, **d.objectives} for d in designs], y),
+                x=[at(_all_of(design), x) for design in designs],
+                y=[at(_all_of(design), y) for design in designs],
                 customdata=[places[design.number] for design in designs],
                 text=[_hover(design, result) for design in designs],
                 marker={"color": colour, "symbol": symbol, "size": size},
@@ -151,12 +157,12 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
     limits = [_limits(values) for values in drawn_at.values()]
     middle = (min(drawn_at["x"], default=0.0) + max(drawn_at["x"], default=0.0)) / 2
     for place, reference in enumerate(result.references):
-        values = {**reference.metrics, **reference.objectives}
+        values = _all_of(reference)
         if x in values and y in values:
-            at = [_values([values], name)[0] for name in (x, y)]
-            kept = [min(max(value, low), high) for value, (low, high) in zip(at, limits, strict=True)]
+            own = [at(values, name) for name in (x, y)]
+            kept = [min(max(value, low), high) for value, (low, high) in zip(own, limits, strict=True)]
             label = shown(reference.name)
-            if kept != at:
+            if kept != own:
                 label += f" ({metric_text(x, values[x])}, {metric_text(y, values[y])})"
             traces.append(
                 scatter(
@@ -167,11 +173,11 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
                     customdata=[len(drawn) + place],
                     text=[label],
                     textposition=f"{('top', 'bottom')[place % 2]} {'left' if kept[0] > middle else 'right'}",
-                    marker={"color": colours[reference.name].colour, "symbol": _symbol(at, kept), "size": 14},
-                    hovertemplate=f"{shown(reference.name)}<br>{at[0]:.4g}, {at[1]:.4g}<extra></extra>",
+                    marker={"color": colours[reference.name].colour, "symbol": _symbol(own, kept), "size": 14},
+                    hovertemplate=f"{shown(reference.name)}<br>{own[0]:.4g}, {own[1]:.4g}<extra></extra>",
                 )
             )
-    return figure(_front_finding(result, y, x), axis(x)[1], axis(y)[1], traces)
+    return figure(_front_finding(result, y, x), axes[x][1], axes[y][1], traces)
 
 
 REFERENCE_ROOM = 1.0
@@ -196,28 +202,28 @@ def _symbol(at: Sequence[float], kept: Sequence[float]) -> str:
 
 def _front_finding(result: ExploreResult, y: str, x: str) -> str:
     """The ends of the front in two metrics; with a reference, how the front's best design in `y` compares with it."""
-    front = [{**design.metrics, **design.objectives} for design in result.front]
+    front = [_all_of(design) for design in result.front]
     front = [values for values in front if x in values and y in values]
-    names = [axis(name)[1].partition(" (")[0] for name in (y, x)]
+    names = [metric_words(name) for name in (y, x)]
     if not front:
         return f"No design of the front has {names[0]} and {names[1]}"
     best = {objective.name: max if objective.direction == "maximize" else min for objective in result.objectives}
     chosen = best.get(y, min)(range(len(front)), key=lambda place: front[place][y])
     text = f"Best {names[0]} on the front: {metric_text(y, front[chosen][y])} at {metric_text(x, front[chosen][x])}"
     for reference in result.references:
-        values = {**reference.metrics, **reference.objectives}
+        values = _all_of(reference)
         if values.get(x) and values.get(y):
             shares = [front[chosen][name] / values[name] for name in (y, x)]
             return f"{text}, {shares[0]:.2g} and {shares[1]:.2g} times {reference.name}'s {names[0]} and {names[1]}"
     return text
 
 
-def _values(rows: Sequence[Mapping[str, float]], name: str) -> list[float]:
-    return [row[name] / axis(name)[0] for row in rows]
+def _all_of(each: DesignResult | Reference) -> dict[str, float]:
+    return {**each.metrics, **each.objectives}
 
 
 def _hover(design: DesignResult, result: ExploreResult) -> str:
-    values = {**design.metrics, **design.objectives}
+    values = _all_of(design)
     metrics = [f"{name}: {metric_text(name, values[name])}" for name in columns(result) if name in values]
     parameters = [f"{name}: {value}" for name, value in design.parameters.items()]
     return lines(f"design {design.number}", *metrics, *parameters)
@@ -229,12 +235,12 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
         [
             ["design", str(design.number)],
             *([name, str(value)] for name, value in design.parameters.items()),
-            *([name, metric_text(name, value)] for name, value in {**design.metrics, **design.objectives}.items()),
+            *([name, metric_text(name, value)] for name, value in _all_of(design).items()),
         ]
         for design in drawn_designs(result)
     ]
     for reference in result.references:
-        values = {**reference.metrics, **reference.objectives}
+        values = _all_of(reference)
         pairs.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
     clicks = CLICK % json_line(list(figures), spaced=True)
     return f"<script>\n{{ const designs = {script_json(pairs)};\n{clicks} }}\n</script>"
@@ -253,7 +259,7 @@ def importance_figure(result: ExploreResult) -> Figure:
                 y=[shown(name) for name in names],
                 x=[shares.get(name) for name in names],
                 text=[percent_text(shares[name]) if name in shares else "" for name in names],
-                marker={"color": COLOURS[place % len(COLOURS)]},
+                marker={"color": COLOURS[(4 + place) % len(COLOURS)]},
                 hovertemplate="%{y}: %{x:.3f}<extra></extra>",
             )
         )
@@ -266,8 +272,8 @@ def _importance_finding(result: ExploreResult) -> str:
     if not found:
         return "Nothing varies enough to say which parameters matter"
     name, metric = max(found, key=found.__getitem__)
-    words = axis(metric)[1].partition(" (")[0]
-    return f"{name} explains most: {percent_text(found[name, metric])} of the variance of {words}"
+    share = percent_text(found[name, metric])
+    return f"{name} explains most: {share} of the variance of {metric_words(metric)}"
 
 
 def _front_table(result: ExploreResult) -> str:
@@ -275,7 +281,7 @@ def _front_table(result: ExploreResult) -> str:
     parameters = [parameter.name for parameter in result.space.parameters]
     rows = []
     for design in result.front:
-        values = {**design.metrics, **design.objectives}
+        values = _all_of(design)
         cells = [metric_text(name, values[name]) if name in values else "-" for name in names]
         chosen = [setting_text(design.parameters[name], exact=True) for name in parameters]
         rows.append((str(design.number), *cells, *chosen, f"{design_folder(design)}/system.yaml"))

@@ -55,7 +55,10 @@ def parallel_figure(result: ExploreResult) -> Figure:
     for place, each in enumerate(axes):
         notes.append({"x": place, "y": 1.05, "text": each.title, "align": "left", "yanchor": "bottom", **plain})
         for height, text in each.labels:
-            notes.append({"x": place, "y": height, "text": text, **beside})
+            rests = (
+                {"yanchor": "bottom"} if height == 0 and "<br>" in text else {}
+            )  # lines do not reach into the legend
+            notes.append({"x": place, "y": height, "text": text, **beside, **rests})
     rules = [
         {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}
         for place in range(len(axes))
@@ -94,10 +97,10 @@ def _axes(result: ExploreResult) -> list[_Axis]:
         top = max(1, len(places) - 1)
         step = max(1, -(-len(places) // TICKS))
         heights = {d.number: places[repr(d.parameters[parameter.name])] / top for d in result.designs}
-        labels = [(place / top, shown(setting_text(parameter.shown[place]))) for place in range(0, len(places), step)]
+        labels = [(place / top, _value(setting_text(parameter.shown[place]))) for place in range(0, len(places), step)]
         found.append(_Axis(title=_folded(parameter.name), heights=heights, labels=tuple(labels)))
     for objective in result.objectives:
-        scale, title = axis(objective.name)
+        scale, title = axis(objective.name, [design.objectives[objective.name] for design in result.designs])
         values = {design.number: design.objectives[objective.name] / scale for design in result.designs}
         low, high = min(values.values()), max(values.values())
         span = (high - low) or 1.0
@@ -111,6 +114,11 @@ def _folded(name: str) -> str:
     """A name in lines between two axes."""
     parts = textwrap.wrap(re.sub(r"([._])", r"\1 ", name), _LETTERS)
     return "<br>".join(shown(re.sub(r"([._]) ", r"\1", part)) for part in parts)
+
+
+def _value(text: str) -> str:
+    """A value in at most three lines beside its axis; the table of the front has it whole."""
+    return _folded(text if len(text) <= 3 * _LETTERS else f"{text[: 3 * _LETTERS - 1]}…")
 
 
 def _lines(name: str, designs: Sequence[DesignResult], axes: Sequence[_Axis], colour: str, width: int) -> Trace:

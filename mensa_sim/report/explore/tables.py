@@ -1,15 +1,22 @@
 """What `mensa-sim explore` prints in 80 columns: the front, systems beside it, how designs ended."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
-from mensa_sim.report.page.quantities import energy_text, engineering, percent_text, setting_text, time_text
+from mensa_sim.report.page.quantities import (
+    energy_axis,
+    energy_text,
+    engineering,
+    percent_text,
+    setting_text,
+    time_axis,
+    time_text,
+)
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.explore.result import ExploreResult, Reference, recommended
-from mensa_sim.units import PJ_PER_MJ, PS_PER_MS
 
 SHOWN_DESIGNS = 12
 """Designs of the front that a terminal shows."""
@@ -119,22 +126,35 @@ def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:
     return [metric_text(name, values[name]) if name in values else "-" for name in names]
 
 
-SCALES: Mapping[str, tuple[float, str]] = {"_ps": (PS_PER_MS, "ms"), "_pj": (PJ_PER_MJ, "mJ"), "_mm2": (1, "mm²")}
-"""By the end of a metric's name: what an axis divides by, and its unit."""
+SCALES: Mapping[str, Callable[[float], tuple[int, str]]] = {
+    "_ps": time_axis,
+    "_pj": energy_axis,
+    "_mm2": lambda _: (1, "mm²"),
+}
+"""By the end of a metric's name: what an axis up to a value divides by, and its unit."""
 
 
-def axis(name: str) -> tuple[float, str]:
-    """What the values of a metric are divided by on an axis, and the axis's title.
+def metric_words(name: str) -> str:
+    """A metric without its unit.
 
-    >>> axis("latency_ps"), axis("tops_per_w"), axis("energy_pj (worst)")
-    ((1000000000, 'latency (ms)'), (1, 'tops per w'), (1000000000, 'energy, worst (mJ)'))
-    >>> axis("scenario.p99_ps")
-    (1000000000, 'scenario p99 (ms)')
+    >>> metric_words("tops_per_w"), metric_words("energy_pj (worst)"), metric_words("scenario.p99_ps")
+    ('tops per w', 'energy, worst', 'scenario p99')
     """
     plain, _, how = name.partition(" ")
-    end = next((end for end in SCALES if plain.endswith(end)), "")
-    scale, unit = SCALES.get(end, (1, ""))
-    words = plain.removesuffix(end).replace("_", " ").replace(".", " ") + (
-        f", {how.strip('()').replace('_', ' ')}" if how else ""
-    )
-    return scale, f"{words} ({unit})" if unit else words
+    words = plain.removesuffix(_end(plain)).replace("_", " ").replace(".", " ")
+    return f"{words}, {how.strip('()').replace('_', ' ')}" if how else words
+
+
+def axis(name: str, values: Iterable[float]) -> tuple[int, str]:
+    """What the values of a metric are divided by on an axis, and the axis's title.
+
+    >>> axis("latency_ps", [2_500_000_000]), axis("tops_per_w", [2.0]), axis("energy_pj (worst)", [2e6, 3e6])
+    ((1000000000, 'latency (ms)'), (1, 'tops per w'), (1000000, 'energy, worst (µJ)'))
+    """
+    end = _end(name.partition(" ")[0])
+    scale, unit = SCALES[end](max(values, default=0.0)) if end else (1, "")
+    return scale, f"{metric_words(name)} ({unit})" if unit else metric_words(name)
+
+
+def _end(plain: str) -> str:
+    return next((end for end in SCALES if plain.endswith(end)), "")

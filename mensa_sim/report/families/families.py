@@ -9,11 +9,10 @@ from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_n
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
 from mensa_sim.report.page.figure import Drawn, Figure, categories, figure, padded, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_axis, time_text
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
-from mensa_sim.units import PS_PER_US
 
 
 def _inside(study: FamilyStudy) -> str:
@@ -96,6 +95,7 @@ def families_figures(study: FamilyStudy) -> dict[str, Drawn]:
 def _costs_figure(study: FamilyStudy) -> Figure:
     """Mean time of a family's layers on each accelerator; the energy is beside the pointer."""
     best = _best(study.affinities)
+    scale, unit = time_axis(max((each.latency_ps or 0 for each in study.affinities), default=0))
     traces = []
     for name, look in looks(dict.fromkeys(each.accelerator for each in study.affinities)).items():
         own = [each for each in study.affinities if each.accelerator == name and each.latency_ps is not None]
@@ -104,14 +104,14 @@ def _costs_figure(study: FamilyStudy) -> Figure:
                 name=shown(name),
                 mode="markers",
                 x=[str(each.family) for each in own],
-                y=[(each.latency_ps or 0) / PS_PER_US for each in own],
+                y=[(each.latency_ps or 0) / scale for each in own],
                 marker={"color": look.colour, "symbol": look.symbol, "size": 11},
                 customdata=[energy_text(each.energy_pj or 0) for each in own],
-                hovertemplate="family %{x}: %{y:.3g} µs, %{customdata}<extra>" + shown(name) + "</extra>",
+                hovertemplate=f"family %{{x}}: %{{y:.3g}} {unit}, %{{customdata}}<extra>{shown(name)}</extra>",
             )
         )
     suits = ", ".join(f"family {number} {each.accelerator}" for number, each in best.items())
-    y = padded("mean time of a layer (µs)", traces, "y")
+    y = padded(f"mean time of a layer ({unit})", traces, "y")
     return figure(f"Lowest {_objective(study)}: {suits}", categories("family of the paper"), y, traces)
 
 

@@ -4,10 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.records import dataclass
-from mensa_sim.report.page.colours import COLOURS, GREY, INK, PAPER, SYMBOLS
+from mensa_sim.report.page.colours import GREY, INK, PAPER, PURPLE, SKY, SYMBOLS, VERMILION, YELLOW
 from mensa_sim.report.page.figure import MAX_POINTS, Figure, Trace, figure, lines, logarithmic, most_of, scatter, shown
 from mensa_sim.report.page.quantities import bytes_text, engineering
 from mensa_sim.workload.families.paper import FAMILIES, Membership
+
+FAMILY_COLOURS = dict(zip(FAMILIES, (VERMILION, SKY, PURPLE, YELLOW, INK), strict=True))
+"""None is that of one of the paper's accelerators."""
 
 LAYERS_NOTE = (
     "Rectangles: the ranges of footprint and reuse of the Mensa paper's five families, by number; a hollow mark lies "
@@ -36,7 +39,7 @@ def layers_figure(title: str, layers: Sequence[DrawnLayer], colours: Mapping[str
     most = most_of(layers, lambda each: each.member.features.parameter_bytes)
     if colours is None:
         groups = [
-            (_named(number), COLOURS[number - 1], [each for each in most if each.member.family == number])
+            (_named(number), FAMILY_COLOURS[number], [each for each in most if each.member.family == number])
             for number in FAMILIES
         ]
     else:

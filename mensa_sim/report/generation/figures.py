@@ -9,7 +9,6 @@ from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.study.generation.answer import Answer, PhaseFigures
 from mensa_sim.study.run.result import RunResult
-from mensa_sim.units import PS_PER_MS
 
 POINTS = 400
 """Of a curve over an answer: about what a screen resolves."""
@@ -84,12 +83,13 @@ def _ends(answer: Answer) -> list[PhaseFigures]:
 def context_figure(answers: dict[str, Answer]) -> Figure:
     """The time of a token against the tokens before it."""
     system, answer = next(iter(answers.items()))
+    scale, unit = time_axis(max((end.latency_ps for each in answers.values() for end in _ends(each)), default=0))
     traces = [
         scatter(
             name=shown(name),
             mode="lines",
             x=[end.context for end in _ends(each)],
-            y=[end.latency_ps / PS_PER_MS for end in _ends(each)],
+            y=[end.latency_ps / scale for end in _ends(each)],
             line={"color": colour},
             customdata=[time_text(round(end.latency_ps)) for end in _ends(each)],
             hovertemplate="%{fullData.name}: %{customdata} after %{x} tokens<extra></extra>",
@@ -98,9 +98,8 @@ def context_figure(answers: dict[str, Answer]) -> Figure:
     ]
     grows = f"grows by {growth_text(answer)}" if answer.growth_ps else "stays as it is"
     title = f"{system} decodes at {rate_text(answer)}; the time of a token {grows}"
-    return figure(
-        title, "tokens in the cache (number)", {"title": "time per token (ms)", "rangemode": "tozero"}, traces
-    )
+    y = {"title": f"time per token ({unit})", "rangemode": "tozero"}
+    return figure(title, "tokens in the cache (number)", y, traces)
 
 
 def bytes_figure(answers: dict[str, Answer]) -> Figure:

@@ -8,7 +8,15 @@ from rich.text import Text
 
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.cards import Card
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
+from mensa_sim.report.page.quantities import (
+    bytes_text,
+    energy_text,
+    engineering,
+    factor_text,
+    percent_text,
+    time_text,
+    tokens_text,
+)
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.study.generation.answer import Answer, PhaseFigures
 from mensa_sim.study.run.result import RunResult
@@ -29,7 +37,7 @@ def time_per_token_text(answer: Answer) -> str:
 
 def rate_text(answer: Answer) -> str:
     """Tokens a second while decoding."""
-    return known_text(answer.tokens_per_s, lambda rate: f"{rate:.3g} tokens/s")
+    return known_text(answer.tokens_per_s, tokens_text)
 
 
 def energy_per_token_text(answer: Answer) -> str:
@@ -83,7 +91,7 @@ def answer_rows(answers: list[Answer], *, ratio: bool = True) -> list[tuple[str,
         rows.append((name, *map(text, answers), *last))
 
     row("time to first token", lambda each: time_text(each.ttft_ps), lambda each: each.ttft_ps)
-    row("prompt rate", lambda each: f"{each.prefill_tokens_per_s:.3g} tokens/s")
+    row("prompt rate", lambda each: tokens_text(each.prefill_tokens_per_s))
     row("time per token", time_per_token_text, lambda each: each.time_per_token_ps)
     row("  grows by", growth_text)
     row("decoding rate", rate_text)

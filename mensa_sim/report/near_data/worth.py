@@ -94,13 +94,14 @@ def _gain_figure(study: NearDataStudy, what: str, gain: Callable[[WorthRow], Gai
             text=[gain(row).text for row in series[name]],
             marker={"color": look.colour, "symbol": look.symbol, "size": 10},
             hovertemplate="%{y}: %{text}<extra>%{fullData.name}</extra>",
+            orientation="h",
         )
         for name, look in looks(series).items()
     ]
     title = f"times less {what} with units in the memory (ratio)"
     x = {"title": title, "type": "log", "tickvals": [0.2, 0.5, 1, 2, 5, 10, 20, 50]}
     y = {"title": "model, weights, context", "autorange": "reversed", "type": "category"}
-    return figure(_finding(study, what, gain).removesuffix("."), x, y, traces, shapes=[PARITY])
+    return figure(_finding(study, what, gain).removesuffix("."), x, y, traces, shapes=[PARITY], scattermode="group")
 
 
 WORTH = plain_report(

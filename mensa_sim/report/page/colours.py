@@ -21,6 +21,21 @@ GREY = "#8c8c8c"
 DEEPER: Mapping[str, str] = {ORANGE: "#C58600", SKY: "#3A98D6", YELLOW: "#9E9600"}
 """For lines, areas, hollow marks and other marks' edges: darkened until they are 3 to 1 on white (WCAG 2.2, 1.4.11)."""
 
+INK_ON_COLOURS, PAPER_ON_COLOURS = "#111111", "#fefefe"
+"""Of text on a colour, which is the same on a dark page, as the colour is."""
+
+
+def text_on(colour: str) -> str:
+    """The colour in which text is read on another (WCAG 2.2, 1.4.3): black or white, on ink that of paper.
+
+    >>> text_on(BLUE), text_on(GREEN), text_on(INK)
+    ('#fefefe', '#111111', '#ffffff')
+    """
+    if colour == INK:
+        return PAPER
+    return PAPER_ON_COLOURS if colour == BLUE else INK_ON_COLOURS
+
+
 PATTERNS = ("", "/", "x", ".")
 """Fill patterns that tell apart what has the same colour."""
 
@@ -80,7 +95,7 @@ def looks(names: Iterable[str]) -> dict[str, Look]:
         places = [(COLOURS[(first + step) % len(COLOURS)], pattern) for pattern in PATTERNS for step in range(8)]
         colour, pattern = next((place for place in places if place not in taken), places[0])
         taken.add((colour, pattern))
-        symbol = SYMBOLS[(COLOURS.index(colour) + PATTERNS.index(pattern)) % len(SYMBOLS)]
+        symbol = SYMBOLS[(COLOURS.index(colour) + 3 * PATTERNS.index(pattern)) % len(SYMBOLS)]
         found[name] = Look(colour=colour, pattern=pattern, symbol=symbol)
     return {name: found[name] for name in asked}
 

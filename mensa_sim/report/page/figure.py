@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mensa_sim.records import dataclass
-from mensa_sim.report.page.colours import DEEPER, GREY
+from mensa_sim.report.page.colours import DEEPER, GREY, text_on
 
 Figure = dict[str, Any]
 """`data`, a list of traces, and `layout`."""
@@ -48,12 +48,20 @@ def _legible(trace: Trace) -> Trace:
     if fill := trace.get("fillcolor"):
         found["fillcolor"] = _deeper(fill)
     if (marker := trace.get("marker")) and trace["type"] in ("bar", "scatter"):
+        if trace["type"] == "bar" and "text" in trace:
+            found |= read_inside(marker["color"])
         colour, deeper = marker.get("color"), _deeper(marker.get("color"))
         if "open" in str(marker.get("symbol")):
             found["marker"] = {"line": {"width": 1.5}, **marker, "color": deeper}
         elif trace["type"] == "bar" or colour != deeper:
             found["marker"] = {"line": {"color": GREY if trace["type"] == "bar" else deeper, "width": 1}, **marker}
     return found
+
+
+def read_inside(colours: str | Sequence[str]) -> Trace:
+    """The setting of bars of that colour, or of one each, by which their texts are read on them."""
+    font = text_on(colours) if isinstance(colours, str) else [text_on(each) for each in colours]
+    return {"insidetextfont": {"color": font}}
 
 
 def _deeper(colour: object) -> object:
@@ -65,8 +73,16 @@ TITLE_CHARACTERS = 84
 
 
 def title_lines(figure: Figure) -> str:
-    """The title of a figure in lines that are not cut."""
-    return "<br>".join(textwrap.wrap(figure["layout"]["title"]["text"], TITLE_CHARACTERS))
+    """The title of a figure in as few lines as are not cut, about equally long: none has a word or a figure alone.
+
+    >>> title_lines({"layout": {"title": {"text": "words " * 14 + "and then 7.4"}}}).split("<br>")[1]
+    'words words words words words words and then 7.4'
+    """
+    text = figure["layout"]["title"]["text"]
+    count = len(textwrap.wrap(text, TITLE_CHARACTERS))
+    widths = range(len(text) // max(1, count), TITLE_CHARACTERS + 1)
+    lines = next((each for each in (textwrap.wrap(text, width) for width in widths) if len(each) <= count), [])
+    return "<br>".join(lines)
 
 
 def scatter(**settings: Any) -> Trace:

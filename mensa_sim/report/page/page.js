@@ -3,8 +3,8 @@ const THEMES = {
   light: { ink: "#1b1b1b", soft: "#5b5f66", grid: "#e3e5e8", paper: "#ffffff" },
   dark: { ink: "#e4e4e4", soft: "#a3a8b0", grid: "#34383e", paper: "#17191c" },
 };
-const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380, PAPER_MOST_PX = 950; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page or one
-const FONT_PX = 12.5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 17; // of an axis, letters in the mean, lines with room for marks at its ends
+const PAPER_WIDTH_PX = 690, PAPER_HEIGHT_PX = 380, PAPER_MOST_PX = 830, REM_PX = 16; // of a figure: A4 at 96 dots per inch, less the margins, two figures a page or one below its head
+const FONT_PX = 12.5, LEAST_FONT_PX = 5, TITLE_LETTER_PX = 6.8, NAME_LETTER_PX = 6.6, NAME_LINE_PX = 17; // of an axis, letters in the mean, lines with room for marks at its ends
 const LEGEND_LINE_PX = 19, LEGEND_MARK_PX = 45;
 const USUAL_LEGEND = 4, AROUND_NAMES_PX = 140; // lines of a legend that a figure has room for; what stands above and below its names
 const figures = new Map();
@@ -67,12 +67,15 @@ function inLines(name, letters) {
 // An axis whose names leave most of the width to the figure, and the height that they take.
 function named(axis, data, room_px) {
   const names = [...new Set(data.flatMap((trace) => trace.y ?? []))];
-  const scale = (axis.tickfont?.size ?? FONT_PX) / FONT_PX;
-  const letters = Math.floor(room_px / NAME_LETTER_PX / scale);
-  if (!names.some((name) => typeof name === "string" && name.length > letters)) return [axis, 0];
-  const folded = names.map((name) => inLines(String(name), letters));
-  const lines = Math.max(...folded.map((each) => each.length));
-  return [{ ...axis, tickmode: "array", tickvals: names, ticktext: folded.map((each) => each.join("<br>")) }, names.length * lines * NAME_LINE_PX * scale];
+  const usual = axis.tickfont?.size ?? FONT_PX;
+  for (let size = usual; ; size *= 0.95) { // smaller on a sheet that else had no room for them
+    const scale = size / FONT_PX, letters = Math.floor(room_px / NAME_LETTER_PX / scale);
+    if (size === usual && !names.some((name) => typeof name === "string" && name.length > letters)) return [axis, 0];
+    const folded = names.map((name) => inLines(String(name), letters));
+    const needed_px = names.length * Math.max(...folded.map((each) => each.length)) * NAME_LINE_PX * scale;
+    if (printing && needed_px + AROUND_NAMES_PX > PAPER_MOST_PX && size > LEAST_FONT_PX) continue;
+    return [{ ...axis, tickmode: "array", tickvals: names, ticktext: folded.map((each) => each.join("<br>")), tickfont: { ...axis.tickfont, size } }, needed_px];
+  }
 }
 
 // Height that lines of a legend take beyond the usual: it stands in columns as wide as its longest name.
@@ -122,7 +125,8 @@ function show(name, figure) {
   const element = document.getElementById(name);
   element.style.minHeight = "";
   const width = printing ? PAPER_WIDTH_PX : element.clientWidth;
-  const usual_px = printing && !element.style.height ? PAPER_HEIGHT_PX : element.clientHeight;
+  const own_px = REM_PX * parseFloat(element.style.height); // not a number where it has the usual height
+  const usual_px = printing ? Math.min(own_px || PAPER_HEIGHT_PX, PAPER_MOST_PX) : element.clientHeight;
   const [data, layout, needed_px] = themed(figure, width, usual_px);
   const height = printing ? Math.min(needed_px, PAPER_MOST_PX) : needed_px;
   element.style.minHeight = `${height}px`;

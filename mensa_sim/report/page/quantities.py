@@ -1,6 +1,6 @@
 """Quantities as people read them: three significant digits and a prefix."""
 
-from mensa_sim.units import MW_PER_W, PJ_PER_J, PS_PER_MS, PS_PER_S, PS_PER_US, ps_to_seconds
+from mensa_sim.units import MW_PER_W, PJ_PER_J, PJ_PER_MJ, PJ_PER_UJ, PS_PER_MS, PS_PER_S, PS_PER_US, ps_to_seconds
 
 PREFIXES = (
     (1e15, "P"),
@@ -62,6 +62,18 @@ def time_axis(length_ps: float) -> tuple[int, str]:
     return next((each for each in TIME_UNITS if length_ps >= each[0]), TIME_UNITS[-1])
 
 
+ENERGY_UNITS = ((PJ_PER_J, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_UJ, "µJ"), (10**3, "nJ"))
+
+
+def energy_axis(largest_pj: float) -> tuple[int, str]:
+    """What energies in pJ are divided by on an axis up to that one, and the unit.
+
+    >>> energy_axis(2_500_000_000), energy_axis(3)
+    ((1000000000, 'mJ'), (1000, 'nJ'))
+    """
+    return next((each for each in ENERGY_UNITS if largest_pj >= each[0]), ENERGY_UNITS[-1])
+
+
 def energy_text(energy_pj: float) -> str:
     """An energy.
 
@@ -89,6 +101,15 @@ def bytes_text(size_bytes: float) -> str:
     return engineering(size_bytes, "B")
 
 
+def tokens_text(tokens_per_s: float) -> str:
+    """A rate of a language model, in three digits.
+
+    >>> tokens_text(42_345.6), tokens_text(76.43)
+    ('42,300 tokens/s', '76.4 tokens/s')
+    """
+    return f"{float(f'{tokens_per_s:.3g}'):,.12g} tokens/s"
+
+
 def percent_text(share: float) -> str:
     """A share in percent.
 
@@ -109,6 +130,8 @@ def setting_text(value: object, *, exact: bool = False) -> str:
     ('120 M', '0.75', 'true', 'itrs-hp', 'True')
     >>> setting_text(131072), setting_text(131072, exact=True), setting_text(128 * 10**9, exact=True)
     ('131 k', '131072', '128 G')
+    >>> setting_text("1.44e+03")
+    '1440'
     """
     text = str(value)
     try:
@@ -116,5 +139,5 @@ def setting_text(value: object, *, exact: bool = False) -> str:
     except ValueError:
         return text
     if abs(number) < PREFIXED or (exact and float(f"{number:.3g}") != number):
-        return text
+        return f"{number:g}" if "e+" in text else text
     return engineering(number, "").strip()

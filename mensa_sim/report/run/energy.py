@@ -4,16 +4,13 @@ from collections.abc import Mapping
 
 from mensa_sim.report.page.colours import COMPONENT_LOOKS, COMPONENT_NAMES
 from mensa_sim.report.page.figure import Figure, Trace, categories, figure, shown
-from mensa_sim.report.page.quantities import energy_text, percent_text
-from mensa_sim.units import PJ_PER_J, PJ_PER_MJ, PJ_PER_UJ
-
-ENERGY_UNITS = ((PJ_PER_J, "J"), (PJ_PER_MJ, "mJ"), (PJ_PER_UJ, "µJ"), (10**3, "nJ"))
+from mensa_sim.report.page.quantities import energy_axis, energy_text, percent_text
 
 
 def energy_figure(title: str, energies: Mapping[str, Mapping[str, float]], of: str) -> Figure:
     """Stacked bars, one for each label; `energies` by label and component in pJ, `of` what they are the energy of."""
     totals = {label: sum(parts.values()) for label, parts in energies.items()}
-    scale, unit = next((each for each in ENERGY_UNITS if max(totals.values()) >= each[0]), ENERGY_UNITS[-1])
+    scale, unit = energy_axis(max(totals.values()))
     traces: list[Trace] = []
     for component, look in COMPONENT_LOOKS.items():
         if not any(parts.get(component) for parts in energies.values()):

@@ -92,6 +92,7 @@ def bandwidth_figure(system: System, timeline: Timeline, owners: Owners) -> Figu
                 continue
             y = [value * giga_per_step for value in sums(shares[name], lambda span: span.size_bytes, end_ps)]
             more = {"stackgroup": row, "legendgroup": name, "showlegend": name not in seen, "yaxis": f"y{place}"}
+            more["legendrank"] = 1000 + names.index(name) if name in names else 1999
             traces.append(_area(f"for {name}", look, x, y, "GB/s", **more))
             seen.add(name)
         limit = limits[row] / 1e9
@@ -100,6 +101,7 @@ def bandwidth_figure(system: System, timeline: Timeline, owners: Owners) -> Figu
                 "type": "scatter",
                 "mode": "lines",
                 "name": "reachable bandwidth",
+                "legendrank": 2000,
                 "legendgroup": "reachable",
                 "showlegend": place == 1,
                 "x": [x[0], x[-1]],

@@ -28,8 +28,12 @@ def roofline_figure(main: SystemResult) -> Figure | None:
     intensities = [layer.macs / layer.memory_bytes for layer in placed]
     ends = (min(intensities) / 2, max(intensities) * 2)
     traces: list[Trace] = []
+    alike: dict[tuple[float, float], list[str]] = {}
+    for name in colours:
+        alike.setdefault(_limits(main.hardware, name), []).append(name)
+    for limits, names in alike.items():
+        traces.append(_roof(names, limits, colours[names[0]].colour, ends))
     for name, look in colours.items():
-        traces.append(_roof(main.hardware, name, look.colour, ends))
         own = [layer for layer in placed if layer.accelerator == name]
         if own:
             traces.append(_points(main, name, look.colour, own))
@@ -59,17 +63,23 @@ def roofline_note(main: SystemResult) -> str:
     return " ".join(parts)
 
 
-def _roof(system: System, name: str, colour: str, ends: tuple[float, float]) -> Trace:
-    peak = system.accelerator(name).spec.peak_macs_per_s
-    bandwidth = system.memory_of(name).effective_bytes_per_s
+def _limits(system: System, name: str) -> tuple[float, float]:
+    """MACs and bytes a second that an accelerator reaches at most."""
+    return system.accelerator(name).spec.peak_macs_per_s, system.memory_of(name).effective_bytes_per_s
+
+
+def _roof(names: Sequence[str], roof: tuple[float, float], colour: str, ends: tuple[float, float]) -> Trace:
+    """The roof that accelerators have in common."""
+    peak, bandwidth = roof
     ridge = peak / bandwidth
     xs = sorted({ends[0], *ends[1:], *([ridge] if ends[0] < ridge < ends[1] else [])})
-    limits = f"{engineering(peak, 'MAC/s')}, {engineering(bandwidth, 'B/s')}"
+    name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    limits = f"{engineering(peak, 'MAC/s')}, {engineering(bandwidth, 'B/s')}{' each' * (len(names) > 1)}"
     return {
         "type": "scatter",
         "mode": "lines",
         "name": shown(f"{name}: {limits}"),
-        "legendgroup": shown(name),
+        "legendgroup": shown(names[0]),
         "x": xs,
         "y": [min(peak, bandwidth * x) / GIGA for x in xs],
         "line": {"color": colour, "width": 2},

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.report.page.colours import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, VERMILION, YELLOW, Look
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, figure, log_axis, shown
-from mensa_sim.report.page.quantities import percent_text, time_text
+from mensa_sim.report.page.quantities import percent_text, time_axis, time_text
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.scenario.scenario import ScenarioSystemResult
 from mensa_sim.units import PS_PER_MS
@@ -134,8 +134,9 @@ def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
         return None
     streams = {name: every[name] for name in most_pressed(main) if name in every}
     names = [shown(name) for name in streams]
-    served = [(stream.mean_service_ps or 0) / PS_PER_MS for stream in streams.values()]
-    queued = [(stream.mean_queueing_ps or 0) / PS_PER_MS for stream in streams.values()]
+    scale, unit = time_axis(max(max(each.mean_latency_ps or 0, each.p99_ps or 0) for each in streams.values()))
+    served = [(stream.mean_service_ps or 0) / scale for stream in streams.values()]
+    queued = [(stream.mean_queueing_ps or 0) / scale for stream in streams.values()]
     traces: list[Trace] = [
         {
             "type": "bar",
@@ -143,7 +144,7 @@ def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
             "x": names,
             "y": values,
             "marker": look.bar,
-            "hovertemplate": "%{x}<br>%{fullData.name}: %{y:.4g} ms<extra></extra>",
+            "hovertemplate": f"%{{x}}<br>%{{fullData.name}}: %{{y:.4g}} {unit}<extra></extra>",
         }
         for label, values, look in (
             ("service (mean)", served, Look(colour=SKY)),
@@ -156,9 +157,9 @@ def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
             "mode": "markers",
             "name": "p99 of the latency",
             "x": names,
-            "y": [(stream.p99_ps or 0) / PS_PER_MS for stream in streams.values()],
+            "y": [(stream.p99_ps or 0) / scale for stream in streams.values()],
             "marker": {"color": "#000000", "symbol": "diamond", "size": 9},
-            "hovertemplate": "%{x}<br>p99: %{y:.4g} ms<extra></extra>",
+            "hovertemplate": f"%{{x}}<br>p99: %{{y:.4g}} {unit}<extra></extra>",
         }
     )
     shares = {name: (s.mean_queueing_ps or 0) / (s.mean_latency_ps or 1) for name, s in every.items()}
@@ -166,5 +167,5 @@ def waiting_figure(main: ScenarioSystemResult) -> Figure | None:
     title = f"{worst} waits most: {percent_text(shares[worst])} of its mean latency is queueing"
     if not shares[worst]:
         title = "No request waits: every latency is service"
-    y = {"title": "time (ms)", "rangemode": "tozero"}
+    y = {"title": f"time ({unit})", "rangemode": "tozero"}
     return figure(title, categories("stream"), y, traces, barmode="stack", bargap=0.5)

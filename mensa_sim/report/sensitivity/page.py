@@ -223,7 +223,7 @@ TEXT_ROOM, EDGE = 0.15, 0.02
 def from_taken(
     title: str, x: str, y: str, taken: float, moved: Sequence[tuple[str, float]], text: Callable[[float], str]
 ) -> Figure:
-    """Bars from a ratio as taken to what it is otherwise, by label, what moves it most first; values to their right."""
+    """Bars from a ratio as taken to what it is otherwise, by label, what moves it most first; values at their ends."""
     traces = [
         bar(
             name=name,
@@ -247,9 +247,19 @@ def from_taken(
     }
     ends = [1.0, taken, *(value for _, value in moved)]
     low, high = min(ends), max(ends)
-    axis = {"title": x, "range": [low - EDGE * (high - low), high + TEXT_ROOM * (high - low)]}
-    beside = {"xanchor": "left", "showarrow": False, "font": {"size": 11}}
-    values = [{"x": max(taken, value), "y": label, "text": text(value), **beside} for label, value in moved]
+    left = TEXT_ROOM if any(value == low for _, value in moved) else EDGE
+    axis = {"title": x, "range": [low - left * (high - low), high + TEXT_ROOM * (high - low)]}
+    values = [
+        {
+            "x": value,
+            "y": label,
+            "text": text(value),
+            "xanchor": "left" if value >= taken else "right",
+            "showarrow": False,
+            "font": {"size": 11},
+        }
+        for label, value in moved
+    ]
     return figure(title, axis, {"title": y, **order}, traces, barmode="overlay", shapes=[PARITY], annotations=values)
 
 

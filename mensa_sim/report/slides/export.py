@@ -20,7 +20,7 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_line
 from mensa_sim.lookup import unknown_name
 from mensa_sim.report.page.colours import GREY
-from mensa_sim.report.page.figure import Drawn, Figure, Trace, title_lines
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, read_inside, title_lines
 from mensa_sim.report.page.page import script_json
 
 EXPORT_FORMATS = ("svg", "png", "csv")
@@ -109,7 +109,9 @@ def _labelled(trace: Trace) -> Trace:
     if trace.get("type") != "bar" or "text" in trace or "base" in trace:
         return trace
     letter = "x" if trace.get("orientation") == "h" else "y"
-    return {**trace, "texttemplate": f"%{{{letter}:.3s}}", "textposition": "auto"}
+    text = {"texttemplate": f"%{{{letter}:.3s}}", "textposition": "auto"}
+    colour = trace.get("marker", {}).get("color")
+    return {**trace, **text, **(read_inside(colour) if colour else {})}
 
 
 def _drawn(slides: Mapping[str, dict[str, Any]], formats: Collection[str]) -> dict[str, str | bytes]:

@@ -12,6 +12,7 @@ from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, parity_figure, scatter, shown
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
+from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
@@ -117,7 +118,7 @@ def score_cells(result: ValidateResult) -> list[tuple[str, ...]]:
 
 def constant_cells(constants: Sequence[FittedConstant]) -> list[tuple[str, ...]]:
     """One line for each fitted constant."""
-    return [(each.system, each.name, f"{each.value:.6g}", each.rows, each.others) for each in constants]
+    return [(each.system, each.name, setting_text(f"{each.value:.6g}"), each.rows, each.others) for each in constants]
 
 
 def _cells(row: ValidationRow) -> tuple[str, ...]:

@@ -85,8 +85,8 @@ class Placement:
     alone: CostTable | None = None
     """What layers cost by themselves, where `costs` says what some do in stacks."""
     predicted: CostTable | None = None
-    """What the problem takes pieces of layers to cost, where that is less than `costs` says: what all of them read is
-    read once."""
+    """What the problem takes layers to cost, where its sum has neither `alone` nor `costs`: pieces, as what all of them
+    read is read once, and stacks that were placed as such."""
     recorded: Callable[[], SpanRecorder] | None = None
     """A first inference and a steady one, where its data plan was chosen by what they take."""
     whole: "Placement | None" = None

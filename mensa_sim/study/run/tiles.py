@@ -134,7 +134,8 @@ def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -
             again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
             where = again.schedule.assignment
             kept = [each for each in anywhere if where[each.stack.layers[0]] == each.stack.accelerator]
-            yield replace(again, schedule=replace(again.schedule, data=_plan_of(kept)))
+            planned = replace(again.schedule, data=_plan_of(kept))
+            yield replace(again, alone=placement.costs, predicted=costs, schedule=planned)
 
 
 def _plan_of(stacks: Sequence[PricedStack]) -> DataPlan:
