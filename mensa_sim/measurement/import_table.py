@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.cost.measured.file import COUNT_COLUMNS, NEST_COLUMNS, shortened
-from mensa_sim.cost.measured.table import Conditions, Kernel, KernelForm, Timing, TimingTable
+from mensa_sim.cost.measured.table import Conditions, Kernel, Timing, TimingTable
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import bounded
 from mensa_sim.records import dataclass
@@ -37,7 +37,6 @@ class ImportRequest:
     columns: Mapping[str, str]
     where: Mapping[str, str] = field(default_factory=dict)
     """Only rows that hold these values."""
-    form: KernelForm = "single"
 
     def __post_init__(self) -> None:
         known = {*NEST_COLUMNS, *COUNT_COLUMNS, *_TIMES, "padding", "steps"}
@@ -140,9 +139,7 @@ def _read(row: Mapping[str, str], request: ImportRequest) -> tuple[Kernel, float
             counts[output] = (counts[size] + 2 * padding - span) // step + 1
         elif size not in counts:
             counts[size] = max(1, (counts.get(output, 1) - 1) * step + span - 2 * padding)
-    kernel = Kernel(
-        operator=request.operator, dtype=request.dtype, form=request.form, steps=steps, nest=LoopNest(**counts)
-    )
+    kernel = Kernel(operator=request.operator, dtype=request.dtype, steps=steps, nest=LoopNest(**counts))
     return kernel, median_us
 
 
