@@ -10,7 +10,8 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.study.calibrate.calibrate import _layer, calibrate_device, calibrate_spec
+from mensa_sim.study.calibrate.calibrate import _layer, calibrate
+from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
 
@@ -52,18 +53,19 @@ def table(folder: Path, clock_hz: int) -> Path:
 
 
 def test_a_clock_that_made_the_times_is_found_from_half_of_them(tmp_path: Path) -> None:
-    result = calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=[CLOCK], beside=tmp_path)
+    result = calibrate(CalibrateRequest("pascal", table(tmp_path, 700_000_000), fields=[CLOCK]))
     before, after = result.fitted[CLOCK]
     assert before == load_system("pascal").accelerators[0].spec.clock_hz
     assert after == pytest.approx(700_000_000, rel=0.02)
     assert result.rows == 7
+    assert result.choices == {"field": [CLOCK]}
+    assert result.command == f"mensa-sim calibrate pascal t.csv --field {CLOCK}"
     assert result.error_percent < 2 < result.error_before_percent
 
 
 def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_which_error(tmp_path: Path) -> None:
-    result = calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=[CLOCK], beside=tmp_path)
     path = tmp_path / "calibrated.yaml"
-    path.write_text(result.text)
+    result = calibrate(CalibrateRequest("pascal", table(tmp_path, 700_000_000), fields=[CLOCK], output=path))
     system = load_system(path)
     assert system.accelerators[0].spec.clock_hz == result.fitted[CLOCK][1]
     for said in (CLOCK, "7 kernels of t.csv", "mean error on 7 other kernels"):
@@ -73,7 +75,6 @@ def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_whi
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ([], "1 to 3 fields"),
         (["a", "b", "c", "d"], "1 to 3 fields"),
         (["accelerators.pavlov.clock_hz"], "use accelerators.pascal.FIELD"),
         (["accelerators.pascal.name"], "no positive number"),
@@ -85,32 +86,33 @@ def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_whi
 )
 def test_fields_that_cannot_be_fitted_are_refused(tmp_path: Path, fields: list[str], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        calibrate_spec("pascal", table(tmp_path, 700_000_000), fields=fields)
+        calibrate(CalibrateRequest("pascal", table(tmp_path, 700_000_000), fields=fields))
 
 
 def test_a_measured_or_composed_system_is_not_calibrated(tmp_path: Path) -> None:
     path = table(tmp_path, 700_000_000)
     for spec in ("mensa_g", "gpu_t4"):
         with pytest.raises(UsageError, match="needs one analytical accelerator"):
-            calibrate_spec(spec, path, fields=[CLOCK])
+            calibrate(CalibrateRequest(spec, path, fields=[CLOCK]))
 
 
 def test_a_device_needs_a_table_with_enough_rows(tmp_path: Path) -> None:
     path = table(tmp_path, 700_000_000)
-    assert [each.operator for each in calibrate_device("pascal", path).judged] == ["linear"]
+    assert [each.operator for each in calibrate(CalibrateRequest("pascal", path)).judged] == ["linear"]
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-8]))
     with pytest.raises(UsageError, match="no family of kernels has enough rows at int8"):
-        calibrate_device("pascal", path)
+        calibrate(CalibrateRequest("pascal", path))
 
 
 def test_a_table_whose_kernels_the_accelerator_cannot_run_is_refused_and_says_why(tmp_path: Path) -> None:
     text = table(tmp_path, 700_000_000).read_text().replace(",int8,", ",float32,").replace(".int8", ".float32")
     (tmp_path / "wide.csv").write_text(text)
+    request = CalibrateRequest("edge_tpu", tmp_path / "wide.csv", fields=["accelerators.edge_tpu.clock_hz"])
     with pytest.raises(
         UsageError, match=r"0 of 14 kernels at float32 run on edge_tpu, too few \(linear .*cannot run .*weight"
     ):
-        calibrate_spec("edge_tpu", tmp_path / "wide.csv", fields=["accelerators.edge_tpu.clock_hz"])
+        calibrate(request)
 
 
 def test_kernels_that_are_left_out_are_counted(tmp_path: Path) -> None:
@@ -126,7 +128,7 @@ def test_kernels_that_are_left_out_are_counted(tmp_path: Path) -> None:
     (tmp_path / "pascal.yaml").write_text(
         spec.replace("../technology/cmos_22nm.yaml", str(technology)) + "refuses: [softmax]\n"
     )
-    result = calibrate_spec(str(tmp_path / "pascal.yaml"), path, fields=[CLOCK], beside=tmp_path)
+    result = calibrate(CalibrateRequest(str(tmp_path / "pascal.yaml"), path, fields=[CLOCK]))
     assert result.left_out == 1
     assert "kernels left out, as it cannot run them: 1" in result.text
     assert result.rows == 7

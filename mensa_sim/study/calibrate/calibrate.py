@@ -31,7 +31,6 @@ from mensa_sim.units import BITS_PER_BYTE, PS_PER_US, bits_to_bytes
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, Parameter
 
-MAX_FIELDS = 3
 _EVALUATIONS = 60
 _LARGEST_FACTOR = 20.0
 
@@ -90,34 +89,27 @@ def _own_rows(judged: Sequence[JudgedKernels]) -> list[int]:
 
 def calibrate(request: CalibrateRequest) -> Calibration:
     """Fit constants of a spec or, where no field is named, a device's kernels; an output file is written."""
-    output = None if request.output is None else Path(request.output)
-    files = [Path(request.table)]
-    if request.fields:
-        beside = output.parent if output else Path()
-        found = calibrate_spec(
-            request.spec, request.table, fields=request.fields, rows=request.rows, dtype=request.dtype, beside=beside
-        )
-        files += system_files(request.spec)
-    else:
-        found = calibrate_device(request.spec, request.table, request.dtype)
-    if output is not None:
-        write_atomically(output, found.text)
+    measured = read_timing_table(Path(request.table))
+    found = _of_spec(request, measured) if request.fields else _of_device(request, measured)
+    files = [Path(request.table), *(system_files(request.spec) if request.fields else ())]
+    if request.output is not None:
+        write_atomically(Path(request.output), found.text)
     return replace(found, **made_of("calibrate", request, files))
 
 
-def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> Calibration:
+def _of_device(request: CalibrateRequest, measured: TimingTable) -> Calibration:
     """Fits the kernels' efficiency on a device: `spec` names it, the text is a file for `timings` in its accelerator.
 
     Raises `UsageError` where no family of kernels has enough rows.
     """
-    measured = read_timing_table(Path(table))
-    chosen = _dtype(measured, dtype)
+    spec = request.spec
+    chosen = _dtype(measured, request.dtype)
     source = (
         f"{measured.label}: {measured.conditions.device}, torch {measured.conditions.torch}, {measured.conditions.date}"
     )
     fit = fit_device(measured.timings, device=spec, dtype=chosen, figures=measured.figures(chosen), source=source)
     if fit is None:
-        raise UsageError(f"{table}: no family of kernels has enough rows at {chosen} for a fit")
+        raise UsageError(f"{request.table}: no family of kernels has enough rows at {chosen} for a fit")
     alone = (timing.kernel for timing in measured.timings if timing.kernel.dtype == chosen and not timing.kernel.nest)
     narrow = sum(fit.family_for(kernel) != VECTOR_FAMILY for kernel in alone)
     judged = [
@@ -134,27 +126,15 @@ def calibrate_device(spec: str, table: str | Path, dtype: str | None = None) -> 
     return Calibration(spec=spec, text=fit_yaml(fit), fitted={}, rows=rows, judged=tuple(judged))
 
 
-def calibrate_spec(
-    spec: str,
-    table: str | Path,
-    *,
-    fields: Sequence[str],
-    rows: int = 60,
-    dtype: str | None = None,
-    beside: Path = Path(),
-) -> Calibration:
+def _of_spec(request: CalibrateRequest, measured: TimingTable) -> Calibration:
     """Fits named constants of an analytical system (or accelerator) with one accelerator to half of a table.
 
     `fields` are named as `--set` takes them: `accelerators.NAME.clock_hz`, `memories.NAME.efficiency`. At most `rows`
-    kernels are used, evenly taken from the table. The text is a system's file, to lie in the folder `beside`.
+    kernels are used, evenly taken from the table. The text is a system's file, to lie in the folder of `output`.
     Raises `UsageError` for a field that is no positive number.
     """
-    if not 1 <= len(fields) <= MAX_FIELDS:
-        raise UsageError(f"calibrate fits 1 to {MAX_FIELDS} fields, not {len(fields)}: more would fit the noise")
-    if len(set(fields)) < len(fields):
-        raise UsageError("--field: one is given twice")
-    measured = read_timing_table(Path(table))
-    chosen = _dtype(measured, dtype)
+    spec, fields, rows = request.spec, request.fields, request.rows
+    chosen = _dtype(measured, request.dtype)
     system = load_system(spec)
     if len(system.accelerators) != 1 or isinstance(system.accelerators[0].spec, Device):
         raise UsageError(f"{spec}: calibrate needs one analytical accelerator, with its memory")
@@ -166,7 +146,7 @@ def calibrate_spec(
     if len(timings) < 4 or 2 * len(timings) < len(tried):
         why = f" ({refusal})" if refusal else ""
         raise UsageError(
-            f"{table}: {len(timings)} of {len(tried)} kernels at {chosen} run on {system.name}, too few{why}"
+            f"{request.table}: {len(timings)} of {len(tried)} kernels at {chosen} run on {system.name}, too few{why}"
         )
     (train, test), _ = halves(np.array([each.median_us for each in timings]))
     learn, judge = [timings[i] for i in train], [timings[i] for i in test]
@@ -182,6 +162,7 @@ def calibrate_spec(
         f"error on {len(judge)} other kernels {found.error_percent:.1f} %, was {found.error_before_percent:.1f} %"
     )
     said += f"; kernels left out, as it cannot run them: {found.left_out}" if found.left_out else ""
+    beside = Path(request.output or "").parent
     return replace(found, text=f"# {said}\n{write_yaml(calibrated_system(spec, fitted, said, beside))}")
 
 

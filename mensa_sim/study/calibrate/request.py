@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import field
 from pathlib import Path
 
+from mensa_sim.errors import UsageError
 from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import spelled
+
+MAX_FIELDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,3 +27,10 @@ class CalibrateRequest:
     """Kernels used at most, half to fit and half to judge."""
     output: str | Path | None = field(default=None, metadata=spelled(role="means"))
     """File to write."""
+
+    def __post_init__(self) -> None:
+        count = len(self.fields)
+        if count > MAX_FIELDS:
+            raise UsageError(f"calibrate fits 1 to {MAX_FIELDS} fields, not {count}: more would fit the noise")
+        if len(set(self.fields)) < count:
+            raise UsageError("--field: one is given twice")

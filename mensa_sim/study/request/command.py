@@ -102,7 +102,7 @@ def choices_of(request: Any) -> dict[str, object]:
 def _choice(option: StudyOption, value: object) -> object:
     if option.form == "flag" and value == option.spelling.stands_for:
         return True
-    if option.form == "texts":
+    if option.flag == "--set":
         texts = override_texts(value)  # type: ignore[arg-type]
         return {".".join(parts): setting for parts, setting in map(parse_override, texts)}
     if option.spelling.file:
