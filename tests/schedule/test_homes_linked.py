@@ -12,6 +12,7 @@ from shared_systems import pool
 from mensa_sim.cost.prices.price import price
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home
 from mensa_sim.schedule.homes.plan import plan_homes, tensors_at_home
+from mensa_sim.schedule.homes.tensors import tensors_of
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import make_plan
@@ -93,3 +94,19 @@ def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounte
     spans = simulate(graph, costs, where, FULL, data).spans
     energy_pj = math.fsum(energy for span in spans for energy in span.energy_pj.values())
     assert energy_pj == pytest.approx(math.fsum(stage.cost.energy_pj for stage in stages), rel=1e-12)
+
+
+def test_no_tensor_lives_beside_a_recurrent_group_that_runs_until_who_reads_it_over_links_does():
+    """The group is the last that runs where it was made, and all of its layers run."""
+    layers = [
+        elementwise("a", KIB, 8 * KIB, enters=KIB),
+        *(replace(elementwise(name, KIB, KIB, enters=KIB, leaves=KIB), group="cell") for name in ("hidden", "update")),
+        elementwise("b", 8 * KIB, KIB, leaves=KIB),
+    ]
+    graph = joined(layers, [("a", "b")])
+    costs, where = price(graph, ROW, "energy"), {**dict.fromkeys(("a", "hidden", "update"), "core0"), "b": "core1"}
+    assert plan_homes(costs, where, LAYER_BY_LAYER, (1.0, 0.0)).homes == ()
+    _, refused = tensors_of(graph, ROW, where)
+    assert refused == {"a": "a recurrent group or a stack runs before its last reader"}
+    timeline = simulate(graph, costs, where, FULL, LAYER_BY_LAYER)
+    assert {span.layer for span in timeline.spans} == {"a", "hidden", "update", "b"}

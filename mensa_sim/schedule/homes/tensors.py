@@ -66,7 +66,7 @@ def tensors_of(
         last = bisect_right(order[accelerator], max(number[name] for name in readers)) - 1
         reason = _refusal(graph, system, assignment, single, layer.name, readers)
         after = bisect_right(groups[accelerator], place[layer.name])
-        if not reason and after < len(groups[accelerator]) and groups[accelerator][after] < last:
+        if not reason and after < len(groups[accelerator]) and groups[accelerator][after] <= last:
             reason = "a recurrent group or a stack runs before its last reader"
         if reason:
             refused[layer.name] = reason
