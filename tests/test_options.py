@@ -208,7 +208,7 @@ EVERY_CHOICE = "--set accelerators.pascal.clock_hz=1000000000 --pin head.linear=
 
 
 def test_results_of_other_choices_lie_beside_each_other_and_repeating_one_changes_nothing(folder: Path) -> None:
-    for options in ("", EVERY_CHOICE, "--scheduler optimal", EVERY_CHOICE, ""):
+    for options in ("", EVERY_CHOICE, "--scheduler single:pavlov", EVERY_CHOICE, ""):
         called(f"run small_cnn -q {options}")
     found = sorted((folder / "results").iterdir())
     assert len(found) == 3
