@@ -22,7 +22,7 @@ def sizes_of_flat_tiles(
     `tile_taps` are those along the slow and the fast axis.
     """
     tiles = _flat_tiles(slow, fast, extent)
-    columns, lines = fast.groups(tile_taps[1]), slow.groups(tile_taps[0])
+    columns, lines = _groups(fast, tile_taps[1]), _groups(slow, tile_taps[0])
     widths = np.stack([tiles.widths(begin, taps) for begin, taps, _ in columns])  # [column, kind, tile]
     heights = np.stack([tiles.heights(begin, taps) for begin, taps, _ in lines])  # [line, kind, tile]
     repeats = np.multiply.outer([each for _, _, each in columns], [each for _, _, each in lines])
@@ -65,6 +65,11 @@ class _FlatTiles:
 
     def _empty(self) -> Ints:
         return np.empty((4, len(self.repeats)), dtype=np.int64)
+
+
+@lru_cache(maxsize=1024)
+def _groups(axis: WindowAxis, tile_taps: int) -> list[tuple[int, int, int]]:
+    return axis.groups(tile_taps)
 
 
 @lru_cache(maxsize=256)

@@ -108,6 +108,8 @@ class NestTiles:
 
     def _shown(self, dims: Sequence[str], extents: Sequence[Any]) -> Any:
         """Positions of the input that the largest of the tiles with such extents reads."""
+        if self._window.one_to_one:
+            return prod(extents)
         if not any(isinstance(each, np.ndarray) for each in extents):
             return window_histogram(self._window, tuple(zip(dims, extents, strict=True))).values[-1]
         tiles = np.stack(np.broadcast_arrays(*extents)).astype(np.int64)

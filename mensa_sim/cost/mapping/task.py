@@ -1,9 +1,12 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache, reduce
 from math import prod
+from operator import and_
 from typing import Any
+
+import numpy as np
 
 from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
@@ -66,7 +69,7 @@ class NestTask:
         )
         """The latter are those of the stages between the registers and the last one."""
         tiles = register_tiles(unrolling, self.ways, self._registers_hold, {**unrolling.sizes, **self._tile})
-        self.registers = [each for each in tiles if self._may_hold(each)]
+        self.registers = self._may_hold(tiles) if self.inner_rooms else tiles
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
         """Combinations of extents of the last stage over those of the first one."""
@@ -78,9 +81,11 @@ class NestTask:
     def _registers_hold(self, extents: Mapping[str, int | Floats]) -> Any:
         return self._in_registers.hold(self._tiles(extents))
 
-    def _may_hold(self, extents: Mapping[str, int]) -> bool:
-        """Whether the inner levels may hold tiles that are no smaller."""
-        return all(rooms.hold(self._tiles(extents), larger=True) for rooms in self.inner_rooms)
+    def _may_hold(self, tiles: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
+        """Of some tiles those than which the inner levels may hold one that is no smaller."""
+        each = {dim: np.array([tile[dim] for tile in tiles], dtype=np.float64) for dim in self.unrolling.dims}
+        fits = reduce(and_, (rooms.hold(self._tiles(each), larger=True) for rooms in self.inner_rooms))
+        return [tile for tile, fit in zip(tiles, np.broadcast_to(fits, len(tiles)).tolist(), strict=True) if fit]
 
     def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
         """Extents that are tried along a dim around a tile of a smaller one."""

@@ -32,11 +32,12 @@ class LastTiles:
         """`lowest` is what no mapping takes less than in each residency."""
         self._pool, self._number, self._task = pool, number, pool.tasks[number]
         registers, stages = self._task.registers, stage_count(self._task.ways) - 1
-        self._options = [
-            np.array(self._task.extents_beyond(dim, [tile[dim] for tile in registers], stages)) for dim in pool.dims
-        ]
-        """[dim][option]"""
-        self._chosen: Indices = positions(tuple(map(len, self._options)))
+        self._options = {
+            dim: self._task.extents_beyond(dim, [tile[dim] for tile in registers], stages) for dim in pool.dims
+        }
+        """Extents by dim."""
+        self._around_known: dict[tuple[str, int, int], list[bool]] = {}
+        self._chosen: Indices = positions(tuple(map(len, self._options.values())))
         """[dim, last tile]"""
         reached = [each.reached(self._task.target) for each in self._demands(residencies, lowest)]
         self._latency_s, self._value = (np.stack([each[figure] for each in reached]) for figure in (0, 2))
@@ -46,8 +47,8 @@ class LastTiles:
         """What no candidate takes less than in each last tile."""
         task, pool = self._task, self._pool
         extents = {
-            dim: options[chosen].astype(np.float64)
-            for dim, options, chosen in zip(pool.dims, self._options, self._chosen, strict=True)
+            dim: np.array(options, dtype=np.float64)[chosen]
+            for (dim, options), chosen in zip(self._options.items(), self._chosen, strict=True)
         }
         sizes = {dim: np.full(len(each), task.unrolling.sizes[dim], np.float64) for dim, each in extents.items()}
         tiles = np.prod([np.ceil(sizes[dim] / extents[dim]) for dim in pool.dims], axis=0)
@@ -94,11 +95,16 @@ class LastTiles:
     def least_s(self, tiles: Indices, stages: int) -> Floats:
         """[residency, tile] The time of those around tiles of so many stages further in; infinite if none is."""
         leads: Bools = np.ones((len(tiles), self._chosen.shape[1]), dtype=bool)  # [tile, last tile]
-        for dim, inside, options, chosen in zip(
-            self._pool.dims, self._pool.extents[tiles].T, self._options, self._chosen, strict=True
-        ):
-            if len(options) > 1:
+        for dim, inside, chosen in zip(self._pool.dims, self._pool.extents[tiles].T, self._chosen, strict=True):
+            if len(self._options[dim]) > 1:
                 some, kind = np.unique(inside, return_inverse=True)
-                each = [self._task.extents_beyond(dim, [extent], stages) for extent in some.tolist()]
-                leads &= np.array([np.isin(options, own) for own in each])[kind][:, chosen]
+                leads &= np.array([self._around(dim, extent, stages) for extent in some.tolist()])[kind][:, chosen]
         return np.stack([np.where(leads, own_s, np.inf).min(axis=1, initial=np.inf) for own_s in self._latency_s])
+
+    def _around(self, dim: str, inside: int, stages: int) -> list[bool]:
+        """Which extents along a dim there are around one of so many stages further in."""
+        key = dim, inside, stages
+        if key not in self._around_known:
+            found = set(self._task.extents_beyond(dim, [inside], stages))
+            self._around_known[key] = [extent in found for extent in self._options[dim]]
+        return self._around_known[key]
