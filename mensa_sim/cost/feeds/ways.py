@@ -183,7 +183,8 @@ def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: 
                 read = 0
         read_saved += each.read_bytes - read
         write_saved += each.write_bytes - write
-        traffic.append(replace(each, read_bytes=read, write_bytes=write))
+        stays = (read, write) == (each.read_bytes, each.write_bytes)
+        traffic.append(each if stays else replace(each, read_bytes=read, write_bytes=write))
     feeds = [feed for (way, _), size in zip(fed.inputs, taken, strict=True) if size for feed in way.feeds(size)]
     if fed.output is not None:
         feeds += [
@@ -209,8 +210,7 @@ def less_moved(
     rest_pj = pj.pop(MEMORY, 0.0) - memory.transfer_pj(read_bytes=saved[0], write_bytes=saved[1])
     if reads + writes:
         pj[MEMORY] = max(0.0, rest_pj)
-    return replace(
-        cost,
+    return cost.changed(
         traffic=kept,
         head_bytes=min(cost.head_bytes, reads),
         tail_bytes=min(cost.tail_bytes, writes),

@@ -280,8 +280,7 @@ class HomeCosts:
         pj = dict(moved.dynamic_pj)
         read_pj = self._read_pj[placed.name] * -(-bits // level.access_bits)
         pj[level.component] = pj.get(level.component, 0.0) + read_pj
-        return replace(
-            moved,
+        return moved.changed(
             # Its port's cycles beside all others.
             buffer_cycles=cost.buffer_cycles + -(-bits // level.read_width),
             dynamic_pj={name: energy for name, energy in pj.items() if energy},
