@@ -115,8 +115,7 @@ def evaluate(
     """Place a graph on a system and simulate a first inference, and a second for the steady state.
 
     `beside_best` asks what the best schedule would give, where the chosen one is far from it. Who asks for thousands
-    of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs, no
-    layer on its own.
+    of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs.
     """
     placed = place(graph, system, goal, memo, bounded=explained)
     placement = with_data_plan(placed, goal.flow, on_chip, goal, memo)
@@ -149,7 +148,7 @@ def evaluate(
         area_mm2=chip_area_mm2(system),
         accelerators=measured.accelerators,
         handoffs=measured.handoffs,
-        layers=_layers(placement, measured, timeline) if explained else (),
+        layers=_layers(placement, measured, timeline),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
         steady=SteadyState(latency_ps=steady[0], energy_pj=steady[1]),
         coverage=graph.coverage,
