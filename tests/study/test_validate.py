@@ -110,11 +110,25 @@ def test_ranks_are_compared_within_a_metric_in_every_score(tmp_path: Path) -> No
     rows = "one.yaml,coral_usb3,latency_ms,1,\none.yaml,coral_usb2,latency_ms,2,\n"
     rows += "one.yaml,coral_usb3,cached_parameter_bytes,4,\none.yaml,coral_usb3,cached_parameter_bytes,5,\n"
     result = validate(read_measurements(written(tmp_path, rows)))
-    assert result.overall is not None
-    assert result.overall.spearman == 1  # among all four, bytes would rank above milliseconds whatever the model says
-    split = [result.split(fitted=fitted) for fitted in (True, False)]
-    assert sum(part.rows for part in split if part) == 4
-    assert {part.spearman for part in split if part} <= {None, 1.0}
+    scores = result.metrics  # among all four, bytes would rank above milliseconds whatever the model says
+    assert {metric: each.others and (each.others.rows, each.others.spearman) for metric, each in scores.items()} == {
+        "latency_ms": (2, 1.0),
+        "cached_parameter_bytes": (2, None),
+    }
+    assert {each.fitted for each in scores.values()} == {None}
+
+
+def test_errors_of_rows_that_were_fitted_on_are_never_in_one_figure_with_the_others() -> None:
+    """Nor is a row of one's own taken for one that a shipped constant has seen."""
+    rows = [replace(each, measured=2.0) for each in shipped_measurements() if each.system == "coral_usb3"][:3]
+    told = zip([rows[0], rows[1], replace(rows[2], known=False)], (3.0, 4.0, 5.0), strict=True)
+    found = tuple(ValidationRow(measurement=each, predicted=predicted, roofline=1.0) for each, predicted in told)
+    (scores,) = ValidateResult(rows=found).groups.values()
+    assert scores.fitted is not None
+    assert scores.others is not None
+    assert (scores.fitted.rows, scores.fitted.mean_percent) == (2, 75)
+    assert (scores.others.rows, scores.others.mean_percent) == (1, 150)
+    assert scores.roofline_percent == 50
 
 
 def test_every_row_is_scored_in_its_own_group() -> None:
@@ -124,11 +138,12 @@ def test_every_row_is_scored_in_its_own_group() -> None:
     )
     groups = ValidateResult(rows=rows).groups
     assert len(groups) > 5
-    assert sum(found.rows for found, _ in groups.values()) == len(rows)
-    for (system, metric, group), (found, _) in groups.items():
+    for (system, metric, group), found in groups.items():
         own = [row for row in rows if (row.measurement.system, row.measurement.metric) == (system, metric)]
         own = [row for row in own if row.measurement.group == group]
-        assert found == score([(row.predicted, 1.0) for row in own])
+        for part, fitted in ((found.fitted, True), (found.others, False)):
+            some = [(row.predicted, 1.0) for row in own if row.may_be_fitted == fitted]
+            assert part == (score(some) if some else None)
 
 
 @pytest.mark.parametrize("column", ["workload", "measured"])
@@ -153,8 +168,10 @@ def test_the_command_prints_what_scripts_rely_on(tmp_path: Path) -> None:
     assert list(data["rows"][0])[:6] == ["workload", "system", "metric", "measured", "predicted", "error_percent"]
     errors = [100 * (row["predicted"] - row["measured"]) / row["measured"] for row in data["rows"]]
     assert [row["error_percent"] for row in data["rows"]] == pytest.approx(errors)
-    assert data["mean_absolute_percentage_error"] == pytest.approx(sum(map(abs, errors)) / 2)
-    assert data["spearman"] == 1.0
+    (scores,) = data["metrics"].values()
+    assert list(scores) == ["test", "roofline_mean_absolute_percentage_error"]
+    assert scores["test"]["mean_absolute_percentage_error"] == pytest.approx(sum(map(abs, errors)) / 2)
+    assert scores["test"]["spearman"] == 1.0
     assert {"system", "name", "value", "rows", "others"} == set(data["constants"][0])
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == data
     assert "parity_latency_ms" in (tmp_path / "out" / "report.html").read_text()
@@ -168,7 +185,8 @@ def test_a_measurement_that_no_prediction_compares_with_is_a_failure_and_no_infi
     assert "1 of 2 rows have no prediction" in str(result.exception)
     assert "Infinity" not in result.stdout
     data = json.loads(result.stdout)
-    assert data["mean_absolute_percentage_error"] == abs(data["rows"][0]["error_percent"])
+    mean = data["metrics"]["latency_ms"]["test"]["mean_absolute_percentage_error"]
+    assert mean == abs(data["rows"][0]["error_percent"])
     assert [(row["system"], row["metric"]) for row in data["failures"]] == [("coral_usb3", "latency_ms")]
     assert "1e-310" in data["failures"][0]["reason"]
 

@@ -55,6 +55,8 @@ class Measurement:
     lengths: Lengths = Lengths()
     group: str = ""
     """What it is scored with, within its system and metric; empty: what its source says before the first comma."""
+    known: bool = False
+    """Whether shipped constants could see it: it ships, or lies in the reference folder. No row of one's own is."""
 
     def __post_init__(self) -> None:
         if not self.group:

@@ -176,6 +176,7 @@ def _row(name: str, path: str, system: str, metric: str, measured: str, source: 
         measured=float(measured),
         source=source,
         group=group,
+        known=True,
     )
 
 

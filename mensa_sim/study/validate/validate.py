@@ -1,9 +1,11 @@
 """Predicted against measured silicon: rows with errors, and the constants that were fitted on such rows."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import correlation
+from typing import TypeVar
 
 from mensa_sim.errors import MensaError
 from mensa_sim.io.progress import Progress, silent
@@ -91,13 +93,26 @@ class ValidationRow:
     @property
     def may_be_fitted(self) -> bool:
         """Whether shipped constants may have been fitted on this row; the others test them."""
-        system, metric = self.measurement.system, self.measurement.metric
-        return (system, metric) in FITTED and may_be_fitted(self.measurement.workload, system, metric)
+        of = self.measurement
+        return of.known and (of.system, of.metric) in FITTED and may_be_fitted(of.workload, of.system, of.metric)
 
     @property
     def role(self) -> str:
         """What it is for the shipped constants."""
         return ROLES[self.may_be_fitted]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupScore:
+    """Errors of rows of one metric, of those that constants may be fitted on apart from the others'."""
+
+    fitted: Score | None
+    """How near a fit comes to its own rows."""
+    others: Score | None
+    """What may be expected of a row that nobody has seen."""
+    roofline_percent: float | None
+    """The plain roofline's mean absolute error over the others, or over all where there are none; none where it says
+    nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,49 +131,40 @@ class ValidateResult(Provenance):
     failures: tuple[Failure, ...] = ()
 
     @property
-    def groups(self) -> Mapping[GroupKey, tuple[Score, float | None]]:
-        """By system, metric and group, in order of first appearance: the score, and the plain roofline's mean error."""
-        members: dict[GroupKey, list[ValidationRow]] = {}
-        for row in self.rows:
-            of = row.measurement
-            members.setdefault((of.system, of.metric, of.group), []).append(row)
-        return {key: (_score(rows), _roofline_percent(rows)) for key, rows in members.items()}
+    def groups(self) -> Mapping[GroupKey, GroupScore]:
+        """By system, metric and group, in order of first appearance."""
+        of = (row.measurement for row in self.rows)
+        return _scored(self.rows, [(each.system, each.metric, each.group) for each in of])
 
     @property
-    def overall(self) -> Score | None:
-        """All rows together, as `_pooled` scores rows of several metrics."""
-        return _pooled(self.rows)
-
-    def split(self, *, fitted: bool) -> Score | None:
-        """The rows that constants may have been fitted on, or the others."""
-        return _pooled([row for row in self.rows if row.may_be_fitted == fitted])
+    def metrics(self) -> Mapping[str, GroupScore]:
+        """All systems together, by metric: errors of a time and of bytes in one mean would say nothing."""
+        return _scored(self.rows, [row.measurement.metric for row in self.rows])
 
 
-def _roofline_percent(rows: Sequence[ValidationRow]) -> float | None:
-    """The mean absolute error of the plain roofline; none where it says nothing."""
-    pairs = [(row.roofline, row.measurement.measured) for row in rows if row.roofline is not None]
-    return score(pairs).mean_percent if pairs else None
+Key = TypeVar("Key", bound=Hashable)
 
 
-def _score(rows: Iterable[ValidationRow]) -> Score:
-    return score([(row.predicted, row.measurement.measured) for row in rows])
+def _scored(rows: Sequence[ValidationRow], keys: Sequence[Key]) -> Mapping[Key, GroupScore]:
+    members: dict[Key, list[ValidationRow]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        members.setdefault(key, []).append(row)
+    return {key: _group_score(own) for key, own in members.items()}
 
 
-def _pooled(rows: Sequence[ValidationRow]) -> Score | None:
-    """Rows of any metrics; the rank correlation is the mean of those within each metric, weighted by their rows."""
-    if not rows:
-        return None
-    whole = _score(rows)
-    metrics = dict.fromkeys(row.measurement.metric for row in rows)
-    each = [_score(row for row in rows if row.measurement.metric == metric) for metric in metrics]
-    ranked = [(part.rows, part.spearman) for part in each if part.spearman is not None]
-    counted = sum(count for count, _ in ranked)
-    return Score(
-        rows=whole.rows,
-        mean_percent=whole.mean_percent,
-        max_percent=whole.max_percent,
-        spearman=sum(count * value for count, value in ranked) / counted if counted else None,
+def _group_score(rows: Sequence[ValidationRow]) -> GroupScore:
+    fitted = [row for row in rows if row.may_be_fitted]
+    others = [row for row in rows if not row.may_be_fitted]
+    roofline = [(row.roofline, row.measurement.measured) for row in others or fitted if row.roofline is not None]
+    return GroupScore(
+        fitted=_score(fitted),
+        others=_score(others),
+        roofline_percent=score(roofline).mean_percent if roofline else None,
     )
+
+
+def _score(rows: Sequence[ValidationRow]) -> Score | None:
+    return score([(row.predicted, row.measurement.measured) for row in rows]) if rows else None
 
 
 def validate(
@@ -186,7 +192,8 @@ def validate(
 
 def shipped_measurements() -> tuple[Measurement, ...]:
     """What the project ships: public tables and facts, and whole models that were timed beside their kernels."""
-    return tuple(row for path in shipped_files_of_measurements() for row in read_measurements(path))
+    rows = (row for path in shipped_files_of_measurements() for row in read_measurements(path))
+    return tuple(replace(row, known=True) for row in rows)
 
 
 def shipped_files_of_measurements() -> tuple[Path, ...]:
