@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
-from mensa_sim.report.page.figure import bar, figure
+from mensa_sim.report.page.figure import bar, figure, scatter, title_lines
 from mensa_sim.report.slides import export
 from mensa_sim.report.slides.export import HEIGHT_PX, SCALE, WIDTH_PX, figure_csv, find_browser, on_slide, tables_of
 
@@ -109,3 +109,17 @@ def test_the_axes_of_a_slide_make_room_for_long_names() -> None:
     ]
     template = layout["template"]["layout"]  # as data: the browser's plotly knows none by name
     assert (template["xaxis"]["automargin"], template["yaxis"]["automargin"]) == (True, True)
+
+
+def test_many_names_on_a_slide_are_small_rather_than_on_one_another() -> None:
+    names = [f"device {number}" for number in range(44)]
+    made = on_slide(figure("many", "error (%)", "device", [scatter(x=list(range(44)), y=names, mode="markers")]))
+    assert 44 * made["layout"]["yaxis"]["tickfont"]["size"] < HEIGHT_PX - 170
+    few = on_slide(figure("few", "error (%)", "device", [scatter(x=[1, 2], y=names[:2], mode="markers")]))
+    assert few["layout"]["yaxis"]["tickfont"]["size"] == 12
+
+
+def test_a_title_of_two_lines_leaves_no_figure_alone_on_its_last_one() -> None:
+    title = "38% of 1083 layers lie inside the paper's family ranges (filled); the paper counts 97 %"
+    first, second = title_lines(figure(title, "x", "y", [])).split("<br>")
+    assert len(second) > 0.7 * len(first)

@@ -247,8 +247,8 @@ def from_taken(
     }
     ends = [1.0, taken, *(value for _, value in moved)]
     low, high = min(ends), max(ends)
-    left = TEXT_ROOM if any(value == low for _, value in moved) else EDGE
-    axis = {"title": x, "range": [low - left * (high - low), high + TEXT_ROOM * (high - low)]}
+    text_left = min((value for _, value in moved if value < taken), default=taken) - TEXT_ROOM * (high - low)
+    axis = {"title": x, "range": [min(low - EDGE * (high - low), text_left), high + TEXT_ROOM * (high - low)]}
     values = [
         {
             "x": value,

@@ -36,13 +36,16 @@ WIDTH_PX, HEIGHT_PX, SCALE = 1000, 560, 2
 LABELLED = 24
 """Bars that have room for their values."""
 
-_TEXT = {"title": {"standoff": 12}, "tickfont": {"size": 12}}
+AROUND_ROWS_PX = 170
+"""Above and below what names its rows: a choice."""
+
+_TEXT: dict[str, Any] = {"title": {"standoff": 12}, "tickfont": {"size": 12}}
 _AXIS = {"automargin": True, "gridcolor": "#e3e5e8", "zerolinecolor": GREY, **_TEXT}
 SLIDE = {
     "template": {"layout": {"xaxis": _AXIS, "yaxis": _AXIS}},
     "font": {"family": "Helvetica, Arial, sans-serif", "size": 15, "color": "#1b1b1b"},
     "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "traceorder": "normal"},
-    "margin": {"l": 90, "r": 30, "t": 80, "b": 90},
+    "margin": {"l": 90, "r": 30, "t": 80, "b": AROUND_ROWS_PX - 80},
     "paper_bgcolor": "#ffffff",
     "plot_bgcolor": "#ffffff",
     "barmode": "stack",
@@ -100,6 +103,13 @@ def on_slide(figure: Figure) -> dict[str, Any]:
     layout = {**SLIDE, **{key: value for key, value in figure["layout"].items() if key != "legend"}}
     title = title_lines(figure)
     layout["title"] = {"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}}
+    names = "<br>".join(
+        dict.fromkeys(y for trace in figure["data"] for y in trace.get("y") or () if isinstance(y, str))
+    )
+    if names:
+        row_px = (HEIGHT_PX - AROUND_ROWS_PX) / len(names.split("<br>"))
+        size = min(layout["yaxis"].get("tickfont", _TEXT["tickfont"])["size"], 0.85 * row_px)
+        layout["yaxis"] = {**layout["yaxis"], "tickfont": {"size": size}}
     bars = [trace for trace in figure["data"] if trace.get("type") == "bar"]
     room = sum(len(trace.get("x") or ()) for trace in bars) <= LABELLED and layout["barmode"] != "stack"
     return {"data": [_labelled(trace) if room else trace for trace in figure["data"]], "layout": layout}
