@@ -114,7 +114,7 @@ def test_the_axes_of_a_slide_make_room_for_long_names() -> None:
 def test_many_names_on_a_slide_are_small_rather_than_on_one_another() -> None:
     names = [f"device {number}" for number in range(44)]
     made = on_slide(figure("many", "error (%)", "device", [scatter(x=list(range(44)), y=names, mode="markers")]))
-    assert 44 * made["layout"]["yaxis"]["tickfont"]["size"] < HEIGHT_PX - 170
+    assert 44 * made["layout"]["yaxis"]["tickfont"]["size"] < HEIGHT_PX - 190
     few = on_slide(figure("few", "error (%)", "device", [scatter(x=[1, 2], y=names[:2], mode="markers")]))
     assert few["layout"]["yaxis"]["tickfont"]["size"] == 12
 

@@ -3,7 +3,7 @@
 from operator import attrgetter
 
 from mensa_sim.report.generation.tables import answers_of, growth_text, rate_text
-from mensa_sim.report.page.colours import BLUE, COLOURS, GREEN, ORANGE
+from mensa_sim.report.page.colours import BLUE, GREEN, ORANGE, looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, figure, scatter, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, time_axis, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
@@ -41,7 +41,7 @@ def tokens_figure(answers: dict[str, Answer]) -> Figure:
     system, answer = next(iter(answers.items()))
     scale, unit = time_axis(max(each.latency_ps for each in answers.values()))
     traces = []
-    for (name, each), colour in zip(answers.items(), COLOURS, strict=False):
+    for (name, each), look in zip(answers.items(), looks(answers).values(), strict=True):
         times, counts = _tokens(each)
         traces.append(
             scatter(
@@ -49,7 +49,7 @@ def tokens_figure(answers: dict[str, Answer]) -> Figure:
                 mode="lines",
                 x=[time_ps / scale for time_ps in times],
                 y=counts,
-                line={"color": colour},
+                line={"color": look.colour},
                 customdata=[time_text(round(time_ps)) for time_ps in times],
                 hovertemplate="%{fullData.name}: %{y} tokens after %{customdata}<extra></extra>",
             )
@@ -90,11 +90,11 @@ def context_figure(answers: dict[str, Answer]) -> Figure:
             mode="lines",
             x=[end.context for end in _ends(each)],
             y=[end.latency_ps / scale for end in _ends(each)],
-            line={"color": colour},
+            line={"color": look.colour},
             customdata=[time_text(round(end.latency_ps)) for end in _ends(each)],
             hovertemplate="%{fullData.name}: %{customdata} after %{x} tokens<extra></extra>",
         )
-        for (name, each), colour in zip(answers.items(), COLOURS, strict=False)
+        for (name, each), look in zip(answers.items(), looks(answers).values(), strict=True)
     ]
     grows = f"grows by {growth_text(answer)}" if answer.growth_ps else "stays as it is"
     title = f"{system} decodes at {rate_text(answer)}; the time of a token {grows}"

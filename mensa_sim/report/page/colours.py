@@ -55,6 +55,10 @@ OWN: Mapping[str, str] = {
     "gpu_a100": SKY,
     "gpu_h100": SKY,
     "gpu_t4": PURPLE,
+    "phone_npu": BLUE,
+    "lpddr5_pim": SKY,
+    "hbm_pim": SKY,
+    "gddr6_aim": SKY,
 }
 """What ships. Two of a colour never stand in one shipped system."""
 

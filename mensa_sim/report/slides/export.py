@@ -36,19 +36,33 @@ WIDTH_PX, HEIGHT_PX, SCALE = 1000, 560, 2
 LABELLED = 24
 """Bars that have room for their values."""
 
-AROUND_ROWS_PX = 170
+AROUND_ROWS_PX = 190
 """Above and below what names its rows: a choice."""
 
+TOP_OF_PAGE_PX = 26
+"""Above a figure on a page, where its title stands above it: `template` in page.js."""
+
+TITLE_PX = 100
+"""Of two lines of a title, and what a figure writes above itself: a choice."""
+
 _TEXT: dict[str, Any] = {"title": {"standoff": 12}, "tickfont": {"size": 12}}
-_AXIS = {"automargin": True, "gridcolor": "#e3e5e8", "zerolinecolor": GREY, **_TEXT}
+_AXIS = {
+    "automargin": True,
+    "gridcolor": "#e3e5e8",
+    "zerolinecolor": GREY,
+    "ticks": "outside",
+    "tickcolor": "#ffffff",
+    **_TEXT,
+}
 SLIDE = {
     "template": {"layout": {"xaxis": _AXIS, "yaxis": _AXIS}},
     "font": {"family": "Helvetica, Arial, sans-serif", "size": 15, "color": "#1b1b1b"},
     "legend": {"orientation": "h", "yref": "container", "yanchor": "bottom", "y": 0.01, "x": 0, "traceorder": "normal"},
-    "margin": {"l": 90, "r": 30, "t": 80, "b": AROUND_ROWS_PX - 80},
+    "margin": {"l": 90, "r": 30, "t": TITLE_PX, "b": AROUND_ROWS_PX - TITLE_PX},
     "paper_bgcolor": "#ffffff",
     "plot_bgcolor": "#ffffff",
     "barmode": "stack",
+    "uniformtext": {"mode": "hide", "minsize": 9},
 }
 
 _DRAW = """
@@ -101,6 +115,8 @@ def exported(figures: Mapping[str, Drawn], page: str, formats: Collection[str]) 
 def on_slide(figure: Figure) -> dict[str, Any]:
     """A figure in the light style, its title within its width, bars with their values where there is room."""
     layout = {**SLIDE, **{key: value for key, value in figure["layout"].items() if key != "legend"}}
+    if above := figure["layout"].get("margin", {}).get("t"):
+        layout["margin"] = {**layout["margin"], "t": above + TITLE_PX - TOP_OF_PAGE_PX}
     title = title_lines(figure)
     layout["title"] = {"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}}
     names = "<br>".join(
