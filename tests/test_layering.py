@@ -3,6 +3,7 @@
 import ast
 import collections
 import functools
+import graphlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,6 +85,20 @@ def allowed(module: Path, name: str) -> bool:
 
 def test_a_stage_imports_only_stages_above_it() -> None:
     assert [(place(module), name) for module in MODULES for name in imports(module) if not allowed(module, name)] == []
+
+
+def test_no_modules_need_each_other_to_begin() -> None:
+    """Of imports at their top: in a circle the first one asked for ends in an `ImportError`."""
+    by_name = {
+        ".".join(("mensa_sim", *module.relative_to(PACKAGE).with_suffix("").parts)): module for module in MODULES
+    }
+    needs: dict[str, set[str]] = {}
+    for name, module in by_name.items():
+        tops = [node for node in tree(module).body if isinstance(node, ast.ImportFrom)]
+        needs[name] = {f"{top.module}" for top in tops} | {
+            f"{top.module}.{alias.name}" for top in tops for alias in top.names
+        }
+    graphlib.TopologicalSorter({name: found & by_name.keys() for name, found in needs.items()}).prepare()
 
 
 def test_libraries_stay_in_their_rooms() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mensa_sim.workload.importers.onnx.contributed.parts import FusedNode
+from mensa_sim.workload.importers.onnx.contributed.fused import FusedNode
 
 _BY_HEAD = (0, 2, 1, 3)
 """Between [batch, length, heads, width] and [batch, heads, length, width]."""
