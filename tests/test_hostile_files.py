@@ -212,6 +212,11 @@ def test_a_span_that_no_clock_counts_is_a_fault_of_the_scenario(
         ("[mensa, greedy]", "[{a: 1}, greedy]", "unknown scheduler"),
         ("own: {values: [1]}", "objective: {values: [[edp], edp]}", "unknown objective"),
         ("own: {values: [1]}", "scheduler.mac_ratio: {values: [{a: 2}]}", 'is a number, not {"a": 2}'),
+        ("own: {values: [1]}", "accelerators.pascal.memory: {values: [[[]]]}", "memory: must be the name of a memory"),
+        ("own: {values: [1]}", "accelerators.a: {values: [{spec: 2, memory: lpddr4}]}", "a: spec must be a text"),
+        ("own: {values: [1]}", "accelerators.a: {values: [{spec: pascal, memory: [1]}]}", "memory: must be the name"),
+        ("own: {values: [1]}", "accelerators.a: {values: [{spec: pascal, memory: lpddr4, set: [1]}]}", "set a mapping"),
+        ("own: {values: [1]}", "links: {values: [[3], [{between: [[1], 2]}]]}", "links"),
         ("own: {values: [1]}", "families: {values: [{1: [pascal]}, {1: pascal}]}", "parameters.families"),
         ("own: {values: [1]}", "own: {linear: {low: 0, high: 1.0e+308, step: 1.0e-300}}", "has inf values"),
         ("objectives:", "sampler: {name: tpe, seed: 4294967296}\nobjectives:", "must be from 0 to 4294967295"),
@@ -222,6 +227,12 @@ def test_a_value_that_no_design_can_have_is_a_fault_of_its_parameter(
 ) -> None:
     (folder / "case.yaml").write_text(SPACE.replace(place, text))
     assert fault in refused("explore case.yaml --trials 1 --jobs 1 -q")
+
+
+def test_an_accelerator_that_an_option_places_in_every_design_has_a_file(folder: Path, refused: Refused) -> None:
+    (folder / "case.yaml").write_text(SPACE.replace("  own: {values: [1]}\n", ""))
+    place = '--set accelerators.a={"spec":"nowhere","memory":"lpddr4"}'
+    assert "unknown accelerator 'nowhere'" in refused(f"explore case.yaml --trials 1 --jobs 1 -q {place}")
 
 
 @pytest.mark.parametrize("number", ["Infinity", "NaN", "1e999", "-1e999", "9" * 400, "9" * 5000])

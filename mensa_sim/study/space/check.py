@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import gcd
+from typing import Any
 
 from mensa_sim.errors import FileError, MensaError, UsageError
 from mensa_sim.hardware.fields import MISSING, field_at, parts_of
@@ -79,17 +80,15 @@ def _scenarios(space: Space, faults: list[str]) -> list[Scenario]:
 
 def _base(space: Space, overrides: Sequence[str]) -> Base:
     """The base system with `--set`, and every accelerator file that a design may name."""
-    specs: dict[str, str] = {}
-    optional: set[str] = set()
-    for parameter in space.parameters:
-        for name, value in (pair for pairs in parameter.assignments for pair in pairs):
-            parts = parts_of(name, name)
-            if parts[0] == "accelerators" and len(parts) <= 2:
-                entries = value if isinstance(value, list) else [value]
-                named = [entry for entry in entries if isinstance(entry, dict)]
-                specs |= {entry["spec"]: space.nearest(entry["spec"]) for entry in named if _names_spec(entry)}
-                optional |= {parts[1]} if len(parts) == 2 else {_own_name(entry, space) for entry in named}
     fixed = assignments_of(overrides)
+    varied = [pair for parameter in space.parameters for pairs in parameter.assignments for pair in pairs]
+    placed = [entry for assignment in (*fixed, *varied) for entry in _placed(*assignment)]
+    specs = {entry["spec"]: space.nearest(entry["spec"]) for entry in placed if isinstance(entry.get("spec"), str)}
+    optional: set[str] = set()
+    for name, value in varied:
+        parts = parts_of(name, name)
+        if parts[0] == "accelerators" and len(parts) <= 2:
+            optional |= {parts[1]} if len(parts) == 2 else {_own_name(entry) for entry in _placed(name, value)}
     try:
         base = read_base(
             space.nearest(space.file.system),
@@ -103,11 +102,14 @@ def _base(space: Space, overrides: Sequence[str]) -> Base:
     return replace(base, optional=frozenset(optional))
 
 
-def _names_spec(entry: dict[str, object]) -> bool:
-    return isinstance(entry.get("spec"), str)
+def _placed(name: str, value: object) -> list[dict[str, Any]]:
+    """The accelerators that an assignment places as a whole, as far as they are mappings."""
+    parts = parts_of(name, name)
+    entries = value if isinstance(value, list) else [value]
+    return [entry for entry in entries if isinstance(entry, dict) and parts[0] == "accelerators" and len(parts) <= 2]
 
 
-def _own_name(entry: dict[str, object], space: Space) -> str:
+def _own_name(entry: dict[str, Any]) -> str:
     """What an entry of a whole list is called: as its changes say, else as its file does."""
     changes = entry.get("set")
     if isinstance(changes, dict) and isinstance(changes.get("name"), str):

@@ -5,7 +5,7 @@ the files. Fields are those of `--set`, and `accelerators` (a whole list), `acce
 leave it out), `scheduler`, `scheduler.OPTION` and `objective`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
@@ -158,8 +158,11 @@ class Base:
     def _entry(self, value: Any, shown: str) -> Entry:
         if not isinstance(value, dict) or not {"spec", "memory"} <= set(value) <= {"spec", "memory", "set"}:
             raise UsageError(f"{shown}: must be a mapping with spec, memory and, if wanted, set")
-        entry = Entry(data=fresh(self.specs[value["spec"]]), memory=value["memory"])
-        for name, changed in (value.get("set") or {}).items():
+        own = value.get("set") or {}
+        if not isinstance(value["spec"], str) or not isinstance(own, dict):
+            raise UsageError(f"{shown}: spec must be a text, and set a mapping of fields to values")
+        entry = Entry(data=fresh(self.specs[value["spec"]]), memory=_memory(value["memory"], f"{shown}.memory"))
+        for name, changed in own.items():
             set_field(entry.data, in_levels(parts_of(name, f"{shown}.set")), changed, f"{shown}.set.{name}")
         return entry
 
@@ -207,13 +210,25 @@ def _own_entry(design: Design, name: str) -> Entry:
 
 def _set_entry(entry: Entry, place: FieldPlace, value: Any, shown: str) -> None:
     if place.owner == "placing":
-        entry.memory = value
+        entry.memory = _memory(value, shown)
     elif place.owner == "technology":
         entry.technology_changes.append((".".join(place.inside), value))
     elif place.inside in (("technology",), ("name",)):
         raise UsageError(f"{shown}: cannot vary; vary accelerators.NAME with an entry of another spec")
     else:
         set_field(entry.data, place.inside, value, shown)
+
+
+def _memory(value: object, shown: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{shown}: must be the name of a memory, a text")
+    return value
+
+
+def _joins(link: object, memories: Sequence[str]) -> bool:
+    """Whether a link has an end in one of these; what is no link is refused where the system is built."""
+    between = link.get("between") if isinstance(link, dict) else None
+    return isinstance(between, list) and any(name in memories for name in between)
 
 
 def _prune(design: Design, base: Base) -> None:
@@ -226,7 +241,7 @@ def _prune(design: Design, base: Base) -> None:
             del memories[name]
         links = design.system.get("links") or []
         if gone and isinstance(links, list):
-            design.system["links"] = [link for link in links if not set(link["between"]) & set(gone)]
+            design.system["links"] = [link for link in links if not _joins(link, gone)]
     families = design.system.get("families") or {}
     named = {name for name in families.values() if isinstance(name, str)} if isinstance(families, dict) else set()
     if not named <= set(design.entries):
