@@ -5,6 +5,7 @@ import pytest
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
+from mensa_sim.report.run.assumptions import run_assumptions
 from mensa_sim.simulate.scenario.arrivals import Periodic
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.compare.compare import compare
@@ -50,6 +51,10 @@ def test_a_run_counts_the_board_for_as_long_as_it_lasts() -> None:
     steady_pj = counted.steady.energy_pj - without.steady.energy_pj
     assert steady_pj == pytest.approx(leakage_pj(BOARD_MW, counted.steady.latency_ps))
     assert run_metrics(counted, ())["mean_power_mw"] > BOARD_MW
+
+
+def test_a_page_says_whose_energy_is_the_devices_as_a_whole() -> None:
+    assert any(text.startswith("coral draws 9 nJ in each cycle") for text in run_assumptions(ran(BOARD_MW)))
 
 
 def test_a_prediction_counts_the_board_for_the_latency_that_it_predicts() -> None:

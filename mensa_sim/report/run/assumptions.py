@@ -1,8 +1,10 @@
 """What holds for a result and a reader should know, from the result itself."""
 
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.quantities import engineering, percent_text
 from mensa_sim.study.run.result import SystemResult
+from mensa_sim.units import PJ_PER_J
 
 
 def run_assumptions(main: SystemResult) -> list[str]:
@@ -14,6 +16,7 @@ def run_assumptions(main: SystemResult) -> list[str]:
         f"Throughput is 1 / latency, never pipelined. Energy holds {_waiting(main.hardware)} from start to end.",
         *memory_texts(main.hardware),
         "Array wires and area come from MACs, registers, buffers and vector units alone, without routing and control.",
+        *_working(main.hardware),
     ]
     if measured:
         texts.append(
@@ -27,6 +30,19 @@ def run_assumptions(main: SystemResult) -> list[str]:
         texts.append("A host feeds the system over its interface, whose time and energy are in the totals.")
     texts += [f"The simulation differs from the scheduler's prediction: {why}." for why in main.optimality.differs]
     return texts
+
+
+def _working(system: System) -> list[str]:
+    """Whose energy is that of the device as a whole."""
+    stated = [
+        (each.name, each.array.working_pj_per_cycle) for each in system.accelerators if isinstance(each.spec, PeArray)
+    ]
+    return [
+        f"{name} draws {engineering(each.value / PJ_PER_J, 'J')} in each cycle in which it works, as its maker states"
+        " of the device as a whole: its parts add nothing to that."
+        for name, each in stated
+        if each is not None
+    ]
 
 
 def _waiting(system: System) -> str:
