@@ -56,9 +56,9 @@ OWN: Mapping[str, str] = {
     "gpu_h100": SKY,
     "gpu_t4": PURPLE,
     "phone_npu": BLUE,
-    "lpddr5_pim": SKY,
-    "hbm_pim": SKY,
-    "gddr6_aim": SKY,
+    "lpddr5_pim": YELLOW,
+    "hbm_pim": YELLOW,
+    "gddr6_aim": YELLOW,
 }
 """What ships. Two of a colour never stand in one shipped system."""
 

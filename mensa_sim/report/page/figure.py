@@ -2,6 +2,7 @@
 
 import html
 import math
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -68,6 +69,20 @@ def _deeper(colour: object) -> object:
     return DEEPER.get(colour, colour) if isinstance(colour, str) else colour
 
 
+_BEFORE_UNITS = re.compile(r"(?<=\d) (?=(?:%|[PTGMkmµnpf]?(?:s|J|Js|W|B|B/s|MAC/s|inf/s))(?![\w/]))")
+
+
+def unbroken(text: str) -> str:
+    """A title whose figures stay with their units.
+
+    >>> unbroken("0.45 % of 12 kB").split()
+    ['0.45', '%', 'of', '12', 'kB']
+    >>> unbroken("0.45 % of 12 kB").split(" ")
+    ['0.45\xa0%', 'of', '12\xa0kB']
+    """
+    return _BEFORE_UNITS.sub("\N{NO-BREAK SPACE}", text)
+
+
 TITLE_CHARACTERS = 84
 """Of a line of a title, as many as a notebook's column and a slide have room for: a choice."""
 
@@ -78,7 +93,7 @@ def title_lines(figure: Figure) -> str:
     >>> title_lines({"layout": {"title": {"text": "words " * 14 + "and then 7.4"}}}).split("<br>")[1]
     'words words words words words words and then 7.4'
     """
-    text = figure["layout"]["title"]["text"]
+    text = unbroken(figure["layout"]["title"]["text"])
     count = len(textwrap.wrap(text, TITLE_CHARACTERS))
     widths = range(len(text) // max(1, count), TITLE_CHARACTERS + 1)
     lines = next((each for each in (textwrap.wrap(text, width) for width in widths) if len(each) <= count), [])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mensa_sim.io.json_text import json_line
-from mensa_sim.report.page.figure import Drawn, Figure
+from mensa_sim.report.page.figure import Drawn, Figure, unbroken
 from mensa_sim.report.page.packed import packed_plotly
 from mensa_sim.report.page.sheet import Sheet
 
@@ -63,7 +63,7 @@ def figure_block(
     """
     layout = {key: value for key, value in figure["layout"].items() if key != "title"}
     title = figure["layout"]["title"]["text"]
-    caption = f"<figcaption>{_as_text(title)}</figcaption>" if title else ""
+    caption = f"<figcaption>{_as_text(unbroken(title))}</figcaption>" if title else ""
     style = f' style="height: {height_rem:g}rem"' if height_rem else ""
     return (
         f'<figure{" class=wide" if wide else ""}>{caption}<div id="{name}" class="figure"{style}></div>'

@@ -45,6 +45,7 @@ TOP_OF_PAGE_PX = 26
 TITLE_PX = 100
 """Of two lines of a title, and what a figure writes above itself: a choice."""
 
+_AT_TOP = {"x": 0.02, "xanchor": "left", "y": 0.96, "yanchor": "top"}
 _TEXT: dict[str, Any] = {"title": {"standoff": 12}, "tickfont": {"size": 12}}
 _AXIS = {
     "automargin": True,
@@ -118,7 +119,7 @@ def on_slide(figure: Figure) -> dict[str, Any]:
     if above := figure["layout"].get("margin", {}).get("t"):
         layout["margin"] = {**layout["margin"], "t": above + TITLE_PX - TOP_OF_PAGE_PX}
     title = title_lines(figure)
-    layout["title"] = {"text": title, "x": 0.02, "xanchor": "left", "font": {"size": 18}}
+    layout["title"] = {"text": title, **_AT_TOP, "font": {"size": 18}}
     names = "<br>".join(
         dict.fromkeys(y for trace in figure["data"] for y in trace.get("y") or () if isinstance(y, str))
     )
