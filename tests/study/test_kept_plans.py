@@ -14,6 +14,7 @@ from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.plan.plan import make_plan
 from mensa_sim.study.run import flows
 from mensa_sim.study.run.placement import Goal, place
+from mensa_sim.workload.families.clusters import Cluster, families_yaml
 from mensa_sim.workload.load import load_workload
 
 PREFETCH_ALONE = Options(activations=True, parameters="best-value")
@@ -35,8 +36,10 @@ class Planner:
         on_chip: Options = FULL,
         scheduler: str = "mensa",
         objective: str = "edp",
+        families: Path | None = None,
     ) -> DataPlan:
-        memo, goal = PriceMemo(KeptPrices(self._file)), Goal(scheduler=scheduler, objective=objective)
+        memo = PriceMemo(KeptPrices(self._file))
+        goal = Goal(scheduler=scheduler, objective=objective, flow=flow, families_file=families)
         placed = place(load_workload(workload), load_system(system, settings), goal, memo)
         return flows.data_of(flows.with_data_plan(placed, flow, on_chip, goal, memo))
 
@@ -76,6 +79,20 @@ def test_a_plan_is_found_by_all_that_it_depends_on(planner: Planner) -> None:
     assert planner.sought == len(plans)
     assert [planner.plan(**each) for each in asked] + [planner.plan(each) for each in settings] == plans
     assert planner.sought == len(plans)
+
+
+def test_the_plan_of_an_optimum_is_found_by_the_families_of_its_rivals(planner: Planner, tmp_path: Path) -> None:
+    large, small = (10.0, 1.0, 12.0, 0.0), (5.0, 5.0, 12.0, 0.0)
+    files = []
+    for centres in ([large], [large, small], [large]):
+        found = enumerate(centres, 1)
+        clusters = {n: Cluster(number=n, description="", centre=centre, spread=(1.0,) * 4) for n, centre in found}
+        files.append(tmp_path / f"{len(files)}.yaml")
+        files[-1].write_text(families_yaml(clusters))
+    for scheduler, sought in (("optimal", [1, 2, 2]), ("greedy", [3, 3, 3])):
+        for file, times in zip(files, sought, strict=True):
+            planner.plan(scheduler=scheduler, families=file)
+            assert planner.sought == times
 
 
 @pytest.mark.parametrize(("system", "flow"), [("mensa_g", "stacks"), ("gpu_v100", "homes")])
