@@ -15,6 +15,8 @@ Places = npt.NDArray[np.intp]
 
 Record = TypeVar("Record")
 
+_DENSE = 4
+"""Kinds for each of some numbers up to which these are not sorted: a choice."""
 _LARGEST = int(np.iinfo(np.int64).max)
 
 
@@ -79,6 +81,19 @@ def spans(starts: Places, lengths: Places) -> tuple[Places, Places]:
     return run, np.arange(len(run)) + (starts - (np.cumsum(lengths) - lengths))[run]
 
 
+def numbered(values: Places, kinds: int) -> tuple[Places, Places]:
+    """The whole numbers below `kinds` that there are among some, in rising order, and the place of each in them.
+
+    >>> [each.tolist() for each in numbered(np.array([7, 2, 7]), 8)]
+    [[2, 7], [1, 0, 1]]
+    """
+    if kinds > _DENSE * len(values):
+        return np.unique(values, return_inverse=True)
+    there = np.zeros(kinds, dtype=bool)
+    there[values] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[values]  # without sorting
+
+
 def distinct(columns: Sequence[Places]) -> tuple[Places, Places]:
     """Of rows, given by their columns of whole numbers from 0, the first of each kind, and the kind of each.
 
@@ -93,7 +108,7 @@ def distinct(columns: Sequence[Places]) -> tuple[Places, Places]:
             key, column = (np.unique(each, return_inverse=True)[1] for each in (key, column))
             kinds, own = int(key.max(initial=0)) + 1, int(column.max(initial=0)) + 1
         key, kinds = key * own + column, kinds * own
-    values, key = np.unique(key, return_inverse=True)
+    values, key = numbered(key, kinds)
     first = np.empty(len(values), dtype=np.intp)
     first[key[::-1]] = np.arange(len(key))[::-1]  # the last written of a kind stays; `return_index` takes twice as long
     return first, key

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, distinct, picked, spans
+from mensa_sim.arrays import Bools, Floats, distinct, numbered, picked, spans
 from mensa_sim.cost.counts.crossing import pick
 from mensa_sim.cost.counts.room import own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Indices
@@ -253,7 +253,7 @@ def first_chains(pool: TilePool) -> Chains:
 
 def grown(pool: TilePool, inner: Chains) -> Chains:
     """The chains with a tile of one stage more, and every order of the block below it."""
-    inside, which = np.unique(inner.tiles[-1], return_inverse=True)
+    inside, which = numbered(inner.tiles[-1], len(pool.task))
     above, below = _tiles_above(pool, inside, len(inner.tiles))
     stationary = pool.tasks[0].target.accelerator.dataflow.stationary
     innermost = FREE_GROUP[stationary] if len(inner.tiles) == 1 else None

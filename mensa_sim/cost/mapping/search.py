@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, distinct, joined, picked
+from mensa_sim.arrays import Bools, Floats, distinct, joined, numbered, picked
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
@@ -140,7 +140,7 @@ class Search:
             for task in last.keys() & set(some.task.tolist()):
                 last[task].leave_out(reached[..., [task]])
                 mine = np.flatnonzero(some.task == task)
-                tiles, which = np.unique(some.tiles[-1][mine], return_inverse=True)
+                tiles, which = numbered(some.tiles[-1][mine], len(self._pool.task))
                 least_s[:, mine] = last[task].least_s(tiles, self._inner_stages + 2 - len(some.tiles))[:, which]
             leading = np.flatnonzero((least_s < np.inf).any(axis=0))
             return picked(some, leading), least_s[:, leading]

@@ -5,7 +5,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from mensa_sim.arrays import Floats, picked
+from mensa_sim.arrays import Floats, numbered, picked
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
@@ -24,7 +24,7 @@ def array_work(grid: Grid) -> Array:
     """What the array does in every entry of a grid."""
     tasks, pool = grid.tasks, grid.pool
     accelerator = tasks[0].target.accelerator
-    register, which = np.unique(grid.chains.tiles[0], return_inverse=True)
+    register, which = numbered(grid.chains.tiles[0], len(pool.task))
 
     def cycles_of(number: int) -> float:
         """Those of the array in tiles of the registers."""
