@@ -4,8 +4,10 @@ import math
 from collections.abc import Mapping
 
 from mensa_sim.cost.counts.ways import accumulator
+from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.hardware.area import array_wires
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -82,3 +84,13 @@ def access_pj(placed: PlacedAccelerator, level: Level) -> tuple[float, float]:
     each_pj = technology.register_pj(1, level.capacity_bytes)
     own_read, own_write = level.read_pj_per_bit, level.write_pj_per_bit
     return each_pj if own_read is None else own_read, each_pj if own_write is None else own_write
+
+
+def with_buffer_cycles(cost: LayerCost, cycles: int, accelerator: PeArray) -> LayerCost:
+    """The cost with a busiest port that needs so many cycles, and what the accelerator draws while it waits for it."""
+    found, working = cost.changed(buffer_cycles=cycles), accelerator.working_pj_per_cycle
+    if working is None:
+        return found
+    waited_pj = working.value * (found.working_cycles - cost.working_cycles)
+    device_pj = cost.dynamic_pj.get("device", 0.0) + waited_pj
+    return found.changed(dynamic_pj={**cost.dynamic_pj, "device": device_pj} if device_pj else cost.dynamic_pj)

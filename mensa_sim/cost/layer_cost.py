@@ -187,8 +187,13 @@ class LayerCost:
         return max(self._cycles_ps, self._power_ps)
 
     @property
+    def working_cycles(self) -> int:
+        """Cycles in which the array or the vector unit works, or waits for its buffers."""
+        return max(self.compute_cycles, self.buffer_cycles)
+
+    @property
     def _cycles_ps(self) -> int:
-        return cycles_to_ps(max(self.compute_cycles, self.buffer_cycles), self.clock_hz)
+        return cycles_to_ps(self.working_cycles, self.clock_hz)
 
     @property
     def _power_ps(self) -> int:

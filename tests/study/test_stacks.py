@@ -13,11 +13,15 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.errors import FileError
+from mensa_sim.flow import FlowName
 from mensa_sim.hardware.files import load_system
 from mensa_sim.report.run.summary import summary
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.stacks.plan import PricedStack, StackPlanner
+from mensa_sim.simulate.plan.options import FULL
+from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.study.run.flows import data_of, with_data_plan
 from mensa_sim.study.run.on_chip import memory_bytes
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.request import RunRequest
@@ -226,3 +230,21 @@ def test_a_stack_in_parts_reads_back_as_it_was_written(reference: Path, tmp_path
     path.write_text(path.read_text().replace("tiles: 24", "tiles: 25"))
     with pytest.raises(FileError, match=r"of tiles of 2048 rows .* has 8 or a multiple of that, not 25"):
         evaluate(graph, system, replace(goal, schedule_file=path))
+
+
+@pytest.mark.parametrize("flow", ["homes", "stacks"])
+def test_each_cycle_is_paid_for_where_a_maker_states_what_a_cycle_draws(flow: FlowName) -> None:
+    """Those too in which the array waits for what is read at home, or for rows that cross a level."""
+    narrow = (f"accelerators.edge_tpu.buffers.activation.{each}_bits=64" for each in ("read", "write"))
+    small = "accelerators.edge_tpu.buffers.activation.capacity_bytes=65536"
+    drawn = 'accelerators.edge_tpu.working_pj_per_cycle={"value": 1000.0, "source": "a test"}'
+    system, graph = load_system("edge_tpu", [*narrow, small, drawn]), load_workload("residual_cnn")
+    goal = Goal(flow=flow)
+    planned = with_data_plan(place(graph, system, goal), flow, FULL, goal)
+    plan = make_plan(graph, planned.costs, planned.schedule.assignment, FULL, data=data_of(planned))
+    costs = [stage.cost for unit in plan.units for stage in unit.variants.streamed.stages]
+    waiting = [cost for cost in costs if cost.buffer_cycles > cost.compute_cycles]
+    assert len(waiting) > 3
+    assert data_of(planned).stacks or data_of(planned).homes
+    for cost in costs:
+        assert cost.dynamic_pj.get("device", 0.0) == pytest.approx(1000 * cost.working_cycles)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from math import ceil
 
 from mensa_sim.cost.counts.tally import Repeats
-from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.energy import energy_model, with_buffer_cycles
 from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost, Priced, Traffic
 from mensa_sim.cost.prices.cases import PricedCase
 from mensa_sim.cost.prices.layer import Pricer
@@ -214,9 +214,8 @@ class StackPricer:
             traffic.append((_moved(each.operand, MEMORY, each.read_bits, each.write_bits), 1))
             traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
         busiest = sum(tile.buffer_cycles * times for tile, times in tiles) + ceil(max(ports.values(), default=0.0))
-        return replace(
-            cost, buffer_cycles=max(cost.buffer_cycles, busiest), traffic=_summed(traffic), dynamic_pj=_added(energies)
-        )
+        moved = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
+        return with_buffer_cycles(moved, max(cost.buffer_cycles, busiest), self._accelerator)
 
 
 def _key(layer: Layer, case: TileCase) -> Hashable:

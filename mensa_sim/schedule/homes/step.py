@@ -4,7 +4,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from mensa_sim.cost.energy import access_pj
+from mensa_sim.cost.energy import access_pj, with_buffer_cycles
 from mensa_sim.cost.feeds.ways import Fed, less_moved, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency
 from mensa_sim.cost.prices.memo import shape_of
@@ -280,11 +280,9 @@ class HomeCosts:
         pj = dict(moved.dynamic_pj)
         read_pj = self._read_pj[placed.name] * -(-bits // level.access_bits)
         pj[level.component] = pj.get(level.component, 0.0) + read_pj
-        return moved.changed(
-            # Its port's cycles beside all others.
-            buffer_cycles=cost.buffer_cycles + -(-bits // level.read_width),
-            dynamic_pj={name: energy for name, energy in pj.items() if energy},
-        )
+        own = moved.changed(dynamic_pj={name: energy for name, energy in pj.items() if energy})
+        # Its port's cycles beside all others.
+        return with_buffer_cycles(own, cost.buffer_cycles + -(-bits // level.read_width), placed.array)
 
 
 def _too_wide(costs: Mapping[Residency, LayerCost], through: Rooms) -> set[Residency]:
