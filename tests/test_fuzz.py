@@ -92,8 +92,9 @@ def fuzz(folder: Path, targets: list[Target], seeds: range, monkeypatch: pytest.
     monkeypatch.setattr(tempfile, "tempdir", str(folder.parent / "tmp"))
     (folder.parent / "tmp").mkdir(exist_ok=True)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # what Python writes for itself beside a library is not ours
-    # A long scenario is work that was asked for and no hang; here what takes seconds counts as too long.
+    # A long scenario or answer is work that was asked for and no hang; here what takes seconds counts as too long.
     monkeypatch.setattr("mensa_sim.simulate.scenario.scenario.MAX_REQUESTS", 1000)
+    monkeypatch.setattr("mensa_sim.workload.generation.model.MAX_TOKENS", 200)
     monkeypatch.setenv("MENSA_SIM_CACHE", str(folder.parent / "cache"))
     ends: Counter[str] = Counter()
     bad: list[str] = []
