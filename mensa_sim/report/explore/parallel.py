@@ -55,9 +55,8 @@ def parallel_figure(result: ExploreResult) -> Figure:
     for place, each in enumerate(axes):
         notes.append({"x": place, "y": 1.05, "text": each.title, "align": "left", "yanchor": "bottom", **plain})
         for height, text in each.labels:
-            rests = (
-                {"yanchor": "bottom"} if height == 0 and "<br>" in text else {}
-            )  # lines do not reach into the legend
+            in_lines_at_end = height == 0 and "<br>" in text
+            rests = {"yanchor": "bottom"} if in_lines_at_end else {}  # lest they reach into the legend
             notes.append({"x": place, "y": height, "text": text, **beside, **rests})
     rules = [
         {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "line": {"color": "#000000", "width": 1}}

@@ -1,6 +1,7 @@
 """Where a workload's model comes from, read off its reference, and which importer reads it, by its file's suffix.
 
-Nothing is imported or opened here; a new format is a folder and a line of `IMPORTERS`.
+No file is opened here, and an importer's module is imported when its first file comes; a new format is a folder and a
+line of `IMPORTERS`.
 """
 
 import importlib

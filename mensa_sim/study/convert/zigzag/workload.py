@@ -122,13 +122,13 @@ def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest
         windows[rows.upper()] = Sliding(
             outputs=outputs.upper(), taps=taps.upper(), stride=int(stride or 1), dilation=int(dilation or 1)
         )
+    slid_along = {dim: (window.outputs, window.taps) for dim, window in windows.items()}
     indexes: dict[Operand, frozenset[str]] = {}
     for letter, dims in _OPERAND.findall(layer.equation):
         if letter not in OPERAND_OF:
             raise file.fault((*place, "equation"), f"has an operand {letter}; those of a product are O, W and I")
         named = [dim.upper() for dim in re.findall(r"\[(\w+)\]", dims)]
-        slid = (part for dim in named if dim in windows for part in (windows[dim].outputs, windows[dim].taps))
-        indexes[OPERAND_OF[letter]] = frozenset((*slid, *(dim for dim in named if dim not in windows)))
+        indexes[OPERAND_OF[letter]] = frozenset(part for dim in named for part in slid_along.get(dim, (dim,)))
     if set(indexes) != set(OPERAND_OF.values()):
         raise file.fault((*place, "equation"), f"{layer.equation!r} does not name O, W and I")
     known = set(layer.sizes)
