@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
-from mensa_sim.report.page.colours import BLUE, INK, ORANGE, VERMILION, pattern
+from mensa_sim.report.page.colours import BLUE, INK, ORANGE, PAPER, VERMILION, pattern
 from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, ranges, scatter, upright
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
@@ -257,6 +257,8 @@ def from_taken(
             "xanchor": "left" if value >= taken else "right",
             "showarrow": False,
             "font": {"size": 11},
+            "bgcolor": PAPER,
+            "borderpad": 0,
         }
         for label, value in moved
     ]
