@@ -107,6 +107,13 @@ def test_data_that_does_not_fit_its_shape_is_refused_by_name(tmp_path: Path) -> 
     assert "constant w of shape [6, 4] holds data for 23 elements, not 24" in refusal(changed(tmp_path, cut))
 
 
+def test_a_constant_that_is_its_own_scale_is_refused_by_name(tmp_path: Path) -> None:
+    path, rng = tmp_path / "model.onnx", random.Random(908210)
+    rng.random()  # as `outcomes` asks whether to edit
+    path.write_bytes(edited(whole().SerializeToString(), rng))
+    assert "constant s is its own scale" in refusal(path)
+
+
 def test_an_undefined_element_type_is_refused_by_name(tmp_path: Path) -> None:
     def retype(graph: Any) -> None:
         graph.initializer[0].data_type = 99

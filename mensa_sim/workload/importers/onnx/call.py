@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from mensa_sim.errors import TraceError
 from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.file_call import FileCall
@@ -32,7 +33,10 @@ class OnnxCall(FileCall):
     def _known(self, at: int) -> Tensor:
         return self._made(self.inputs[at])
 
-    def _made(self, name: str) -> Tensor:
+    def _made(self, name: str, scaled: tuple[str, ...] = ()) -> Tensor:
+        """A tensor; of a constant among the scales of others, those that are `scaled`."""
+        if name in scaled:
+            raise TraceError(f"constant {name} is its own scale")
         constant = self.model.constants.get(name)
         if constant is None or self.builder.has(name):
             return self.builder.tensor(name)
@@ -42,7 +46,7 @@ class OnnxCall(FileCall):
             name=name,
             fill=constant.literal,
             bits=self.model.bits.get(name),
-            scales=tuple(map(self._made, self.model.scales.get(name, ()))),
+            scales=tuple(self._made(each, (*scaled, name)) for each in self.model.scales.get(name, ())),
         )
 
 
