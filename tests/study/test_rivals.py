@@ -1,6 +1,7 @@
 """A schedule called the best is simulated beside its rivals, with tensors at home."""
 
 import random
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from mensa_sim.cost.prices.kept import FILE, KeptPrices
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.evaluate import evaluate as predict
+from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.run.placement import Goal
@@ -82,6 +84,18 @@ def test_a_deadline_holds_for_the_rivals_too() -> None:
     assert through_memory_ps(on_mensa("mnist_cnn", "energy")) > 1.1 * fastest_ps
     deadline_ps = int(1.05 * fastest_ps)
     assert through_memory_ps(on_mensa("mnist_cnn", "energy", deadline_ps=deadline_ps)) <= deadline_ps
+
+
+def test_what_a_users_own_function_answers_stands_whatever_it_is_called() -> None:
+    """No rival of it is asked for, where it is of the optimum's name too."""
+
+    def optimal(problem: Problem) -> Sequence[str]:
+        return ["pascal"] * len(problem.units)
+
+    goal = Goal(scheduler=optimal, flow="homes")
+    found = evaluate(load_workload("small_cnn"), load_system("mensa_g"), goal, memo=MEMO)
+    assert found.scheduler == "optimal"
+    assert set(found.schedule.assignment.values()) == {"pascal"}
 
 
 def test_it_is_the_same_when_found_on_disk(tmp_path: Path) -> None:

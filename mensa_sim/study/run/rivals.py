@@ -18,8 +18,8 @@ RIVAL_WITHIN = 0.05
 
 
 def has_rivals(placement: Placement, flow: FlowName) -> bool:
-    """Whether a schedule claims to be the best of several, where tensors may be at home."""
-    sought = placement.schedule.scheduler == "optimal" and placement.goal.schedule_file is None
+    """Whether the best of several schedules was asked for, where tensors may be at home."""
+    sought = placement.goal.scheduler == "optimal" and placement.goal.schedule_file is None
     return sought and len(placement.problem.accelerators) > 1 and flow != LAYERS
 
 
