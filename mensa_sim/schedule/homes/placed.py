@@ -1,8 +1,8 @@
 """Where units stand best if tensors may live on chip, layer by layer, while none competes for room with another.
 
 Each unit runs in a mode: on an accelerator, with all that it reads at home there or in memory, and what it makes at
-home or in memory. What is at home is read where it is made. Of all that lives beside a layer its own tensors alone take
-room, so no choice of homes that competition leaves is predicted better.
+home or in memory. What is at home is read where it is made, not over links. Of all that lives beside a layer its own
+tensors alone take room, and a layer has the mapping that is best in the whole level: nothing is predicted better so.
 """
 
 import math
