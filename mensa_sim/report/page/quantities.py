@@ -36,9 +36,18 @@ def factor_text(ratio: float) -> str:
     >>> factor_text(3.066), factor_text(0.93), factor_text(0.0007412), factor_text(123.4)
     ('3.07x', '0.93x', '0.000741x', '123x')
     """
+    return f"{ratio_text(ratio)}x"
+
+
+def ratio_text(ratio: float) -> str:
+    """The same before the word "times": two places, or three digits of what is large or small.
+
+    >>> f"{ratio_text(0.004588)} times the throughput"
+    '0.00459 times the throughput'
+    """
     if ratio >= 100:
-        return f"{ratio:.0f}x"
-    return f"{ratio:.2f}x" if ratio >= 0.1 else f"{ratio:.3g}x"
+        return f"{ratio:.0f}"
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.3g}"
 
 
 def time_text(time_ps: int) -> str:

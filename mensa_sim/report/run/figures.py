@@ -7,7 +7,7 @@ from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_n
 from mensa_sim.report.generation.figures import answer_figures
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Drawn, Figure, drawn
-from mensa_sim.report.page.quantities import percent_text
+from mensa_sim.report.page.quantities import percent_text, ratio_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
 from mensa_sim.report.run.on_chip import homes_figures, saved_figure
@@ -85,9 +85,9 @@ def run_energy_figure(result: RunResult) -> Figure:
     if baseline is not None and ratios is not None:
         efficiency = ratios.energy_efficiency
         beside = (
-            f"{efficiency:.2f} times as efficient as {baseline.system}; "
+            f"{ratio_text(efficiency)} times as efficient as {baseline.system}; "
             if efficiency >= 1
-            else f"{1 / efficiency:.2f} times the energy of {baseline.system}; "
+            else f"{ratio_text(1 / efficiency)} times the energy of {baseline.system}; "
         )
     title = f"{main.system}: {beside}most of the energy, {percent_text(share)}, goes to {component}"
     roles = zip(result.systems, ("this run", "baseline"), strict=False)

@@ -9,7 +9,15 @@ from mensa_sim.report.page.changes import changes_of
 from mensa_sim.report.page.figure import Drawn, most_of, others
 from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.products import objective_text
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, power_text, time_text
+from mensa_sim.report.page.quantities import (
+    bytes_text,
+    energy_text,
+    engineering,
+    percent_text,
+    power_text,
+    ratio_text,
+    time_text,
+)
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import known_text
 from mensa_sim.report.run.assumptions import run_assumptions
@@ -77,7 +85,7 @@ def _lead(result: RunResult) -> str:
 
 
 def _times(ratio: float, of: str) -> str:
-    return f"{ratio:.2f} times the {of}"
+    return f"{ratio_text(ratio)} times the {of}"
 
 
 def _cards(result: RunResult) -> list[Card]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mensa_sim.hardware.static_energy import STATIC
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, drawn, figure, shown
-from mensa_sim.report.page.quantities import percent_text, time_text
+from mensa_sim.report.page.quantities import percent_text, ratio_text, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure
 from mensa_sim.report.run.over_time import Owners, bandwidth_figure, buffers_figure, power_figure, steps_note
@@ -59,7 +59,7 @@ def _energy_figure(result: ScenarioResult) -> Figure:
     component, share = largest_component(result.main.metrics.energy_by_component_pj)
     beside = ""
     if result.baseline and result.energy_efficiency:
-        beside = f"{result.energy_efficiency:.2f} times the energy efficiency of {result.baseline.system}; "
+        beside = f"{ratio_text(result.energy_efficiency)} times the energy efficiency of {result.baseline.system}; "
     title = f"{result.main.system}: {beside}most of the energy, {percent_text(share)}, goes to {component}"
     return energy_figure(title, energies, "an inference, mean over all streams")
 
