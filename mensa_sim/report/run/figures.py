@@ -11,7 +11,7 @@ from mensa_sim.report.page.quantities import percent_text, ratio_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, gantt_figure, gantt_finding, merged
 from mensa_sim.report.run.on_chip import homes_figures, saved_figure
-from mensa_sim.report.run.over_time import bandwidth_figure, buffers_figure, steps_note
+from mensa_sim.report.run.over_time import bandwidth_drawn, buffers_figure
 from mensa_sim.report.run.roofline import roofline_figure, roofline_note
 from mensa_sim.report.run.time_use import time_use_figure
 from mensa_sim.study.run.result import RunResult, SystemResult
@@ -59,11 +59,7 @@ def run_figures(result: RunResult) -> dict[str, Drawn]:
         "utilization": Drawn(figure=time_use_figure(result)),
         "families": family_figure(main),
         "timeline": Drawn(figure=gantt, note=f"{GANTT_NOTE} {excerpt.note}".strip(), wide=True),
-        "bandwidth": Drawn(
-            figure=bandwidth_figure(main.hardware, main.timeline, owners),
-            note=steps_note(main.timeline.end_ps),
-            wide=True,
-        ),
+        "bandwidth": bandwidth_drawn(main.hardware, main.timeline, owners, wide=True),
         "saved": saved_figure(main),
         **homes_figures(main),
         "buffers": drawn(buffers_figure(main.hardware, main.timeline), wide=True),

@@ -6,7 +6,7 @@ from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.routes import link_name
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, Look, looks
-from mensa_sim.report.page.figure import Figure, Trace, figure, shown
+from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, power_text, time_axis, time_text
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.units import PS_PER_S
@@ -16,6 +16,11 @@ STEPS = 400
 
 MAX_BUFFERS = 16
 """Drawn at once: a choice, more than colours are told apart; lines of 64 accelerators would take megabytes."""
+
+FEW_ROWS = 3
+"""Of memories and links, which the usual height holds."""
+ROW_REM = 6
+"""Of each row where they are more: its name, its ticks and its curve."""
 
 BUFFER_DASHES: Mapping[BufferName, str] = {"parameter": "solid", "activation": "dot"}
 
@@ -71,7 +76,7 @@ def _area(name: str, look: Look, x: Sequence[float], y: Sequence[float], unit: s
     }
 
 
-def bandwidth_figure(system: System, timeline: Timeline, owners: Owners) -> Figure:
+def bandwidth_drawn(system: System, timeline: Timeline, owners: Owners, *, wide: bool = False) -> Drawn:
     """A row for each memory and link: its bandwidth in use, stacked by the accelerator that it serves."""
     end_ps = max(1, timeline.end_ps)
     limits = {name: memory.effective_bytes_per_s for name, memory in system.memories.items()}
@@ -112,7 +117,9 @@ def bandwidth_figure(system: System, timeline: Timeline, owners: Owners) -> Figu
             }
         )
     x_axis = {"title": f"time ({unit})", "anchor": f"y{len(rows)}" if len(rows) > 1 else "y"}
-    return figure(_bandwidth_finding(own, limits, end_ps), x_axis, "GB/s", traces, **_rows(rows))
+    drawn = figure(_bandwidth_finding(own, limits, end_ps), x_axis, "GB/s", traces, **_rows(rows))
+    height_rem = 7 + ROW_REM * len(rows) if len(rows) > FEW_ROWS else None
+    return Drawn(figure=drawn, note=steps_note(timeline.end_ps, timeline.every), wide=wide, height_rem=height_rem)
 
 
 def _rows(names: Sequence[str]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from mensa_sim.report.page.figure import Drawn, Figure, Trace, categories, drawn
 from mensa_sim.report.page.quantities import percent_text, ratio_text, time_text
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.gantt import GANTT_NOTE, around, gantt_figure
-from mensa_sim.report.run.over_time import Owners, bandwidth_figure, buffers_figure, power_figure, steps_note
+from mensa_sim.report.run.over_time import Owners, bandwidth_drawn, buffers_figure, power_figure, steps_note
 from mensa_sim.report.scenario.latency import latency_drawn, streams_note, waiting_figure
 from mensa_sim.simulate.record.timeline import Span
 from mensa_sim.study.scenario.scenario import ScenarioResult, ScenarioSystemResult
@@ -30,7 +30,7 @@ def scenario_figures(result: ScenarioResult) -> dict[str, Drawn]:
     if timeline.spans:
         found |= {
             "power": Drawn(figure=power_figure(system, timeline, owners, *_powers_mw(main)), note=note),
-            "bandwidth": Drawn(figure=bandwidth_figure(system, timeline, owners), note=note),
+            "bandwidth": bandwidth_drawn(system, timeline, owners),
             "buffers": drawn(buffers_figure(system, timeline)),
         }
     return {name: each for name, each in found.items() if each is not None}
