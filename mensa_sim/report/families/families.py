@@ -9,7 +9,7 @@ from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_n
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
 from mensa_sim.report.page.figure import Drawn, Figure, categories, figure, padded, scatter, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_axis, time_text
+from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.schedule.affinity import Affinity
 from mensa_sim.study.families.families import FamilyStudy
@@ -87,31 +87,32 @@ def families_figures(study: FamilyStudy) -> dict[str, Drawn]:
     tried = {"silhouettes": Drawn(figure=_silhouettes_figure(study))} if len(study.clustering.silhouettes) > 1 else {}
     return {
         "layers": Drawn(figure=layers_figure(_inside(study), layers), note=layers_note(len(layers))),
-        "costs": Drawn(figure=_costs_figure(study), note="The pointer shows the dynamic energy, too."),
+        "costs": Drawn(figure=_costs_figure(study), note="The pointer shows mean time and dynamic energy."),
         **tried,
     }
 
 
 def _costs_figure(study: FamilyStudy) -> Figure:
-    """Mean time of a family's layers on each accelerator; the energy is beside the pointer."""
+    """The objective of a family's layers on each accelerator, beside that where it is lowest."""
     best = _best(study.affinities)
-    scale, unit = time_axis(max((each.latency_ps or 0 for each in study.affinities), default=0))
     traces = []
     for name, look in looks(dict.fromkeys(each.accelerator for each in study.affinities)).items():
-        own = [each for each in study.affinities if each.accelerator == name and each.latency_ps is not None]
+        own = [each for each in study.affinities if each.accelerator == name and each.value]
         traces.append(
             scatter(
                 name=shown(name),
                 mode="markers",
                 x=[str(each.family) for each in own],
-                y=[(each.latency_ps or 0) / scale for each in own],
+                y=[(each.value or 0.0) / (best[each.family].value or 1.0) for each in own],
                 marker={"color": look.colour, "symbol": look.symbol, "size": 11},
-                customdata=[energy_text(each.energy_pj or 0) for each in own],
-                hovertemplate=f"family %{{x}}: %{{y:.3g}} {unit}, %{{customdata}}<extra>{shown(name)}</extra>",
+                customdata=[
+                    f"{time_text(round(each.latency_ps or 0))}, {energy_text(each.energy_pj or 0)}" for each in own
+                ],
+                hovertemplate=f"family %{{x}}: %{{y:.3g}} times, %{{customdata}}<extra>{shown(name)}</extra>",
             )
         )
     suits = ", ".join(f"family {number} {each.accelerator}" for number, each in best.items())
-    y = padded(f"mean time of a layer ({unit})", traces, "y")
+    y = padded(f"{_objective(study)}, times the lowest (ratio)", traces, "y")
     return figure(f"Lowest {_objective(study)}: {suits}", categories("family of the paper"), y, traces)
 
 
