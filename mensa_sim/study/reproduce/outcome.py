@@ -25,6 +25,7 @@ from mensa_sim.simulate.scenario.arrivals import ClosedLoop
 from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
+from mensa_sim.study.run.foreseen import foreseen
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.families.paper import families_of
@@ -91,9 +92,9 @@ class Outcome:
     accelerators: Mapping[str, AcceleratorMetrics]
     families: Mapping[int, FamilyWork]
     value: float
-    """Of the schedule, as the objective predicts it."""
+    """Of the schedule, as its flow predicts the objective."""
     bound: float | None = None
-    """Proven for the objective."""
+    """Proven for that."""
     closed_loop_per_s: float | None = None
 
     @property
@@ -134,6 +135,7 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     )
     first = metrics(timeline, system, graph)
     steady = metrics(more[0], system, graph) if more else first
+    judged = found if found.bound is None else foreseen(placement, case.on_chip).schedule
     return Outcome(
         model=graph.name,
         kind=kind,
@@ -150,8 +152,8 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         traffic_bytes=sum(first.traffic_bytes.values()),
         accelerators=first.accelerators,
         families=_families(graph, system, first),
-        value=found.value,
-        bound=found.bound,
+        value=judged.value,
+        bound=judged.bound,
         closed_loop_per_s=_closed_loop_per_s(graph, case, placement) if case.closed_loop else None,
     )
 
