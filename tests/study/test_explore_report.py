@@ -20,6 +20,8 @@ from mensa_sim.report.page.notebook import text_of
 from mensa_sim.study.explore.result import ExploreResult, recommended
 
 HOSTILE = "<script>alert(1)</script>"
+NANOJOULE = 1e3
+"""In pJ: the unit of these designs' axis."""
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +32,12 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> ExploreResult:
 
 
 def test_every_design_and_reference_is_a_point_of_the_figure(result: ExploreResult) -> None:
-    traces: list[Any] = front_figure(result, "energy_pj", "latency_ps")["data"]
+    drawn = front_figure(result, "energy_pj", "latency_ps")
+    traces: list[Any] = drawn["data"]
+    assert drawn["layout"]["yaxis"]["title"]["text"] == "energy (nJ)"
     assert sum(len(trace["x"]) for trace in traces) == len(result.designs) + len(result.references)
     shown = {trace["name"]: trace for trace in traces}
-    energies = [design.objectives["energy_pj"] / 1e9 for design in result.front]
+    energies = [design.objectives["energy_pj"] / NANOJOULE for design in result.front]
     assert list(shown["front"]["y"]) == pytest.approx(energies)
     assert sorted(place for trace in traces for place in trace["customdata"]) == list(range(len(result.designs) + 1))
 
@@ -64,15 +68,15 @@ def test_designs_of_the_front_beyond_those_shown_are_counted(
 
 
 def test_a_reference_far_off_stands_at_the_edge_as_an_arrow_with_its_figures(result: ExploreResult) -> None:
-    designs = [design.objectives["energy_pj"] / 1e9 for design in result.designs]
+    designs = [design.objectives["energy_pj"] / NANOJOULE for design in result.designs]
     (reference,) = result.references
-    far = {**reference.metrics, **reference.objectives, "energy_pj": 1e9 * 50 * max(designs)}
+    far = {**reference.metrics, **reference.objectives, "energy_pj": NANOJOULE * 50 * max(designs)}
     moved = replace(result, references=(replace(reference, metrics=far, objectives=far),))
     trace = front_figure(moved, "energy_pj", "latency_ps")["data"][-1]
     assert trace["y"] == pytest.approx([2 * max(designs) - min(designs)])
     assert trace["marker"]["symbol"] in {"triangle-up", "triangle-ne", "triangle-nw"}
     assert f"{50 * max(designs):.4g}" in trace["hovertemplate"]
-    assert "mJ" in trace["text"][0] or "µJ" in trace["text"][0]
+    assert "nJ" in trace["text"][0] or "µJ" in trace["text"][0]
 
 
 @pytest.mark.parametrize(("times", "side"), [(50, "top left"), (1 / 50, "top right")])
