@@ -2,7 +2,8 @@
 
 import pytest
 
-from mensa_sim.workload.graph import LayerGraph, coverage_shares
+from mensa_sim.workload.coverage import coverage_shares
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 

@@ -10,7 +10,8 @@ from tflite_files import ONES, Net, imported, only, same_work, single, tflite
 from torch import nn
 
 from mensa_sim.errors import TraceError, UsageError
-from mensa_sim.workload.graph import LayerGraph, coverage_shares
+from mensa_sim.workload.coverage import coverage_shares
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.importers.tflite.importer import TFLITE_OPERATORS
 from mensa_sim.workload.load import load_workload
 

@@ -10,8 +10,9 @@ from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import json_text, picked
 from mensa_sim.report.page.quantities import bytes_text, engineering, percent_text
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
+from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.families.paper import families_of
-from mensa_sim.workload.graph import Coverage, LayerGraph, Share, coverage_shares
+from mensa_sim.workload.graph import Coverage, LayerGraph
 from mensa_sim.workload.layer import Layer
 
 

@@ -18,7 +18,8 @@ from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.units import PJ_PER_J, PS_PER_S, mean_power_mw, ps_to_seconds
-from mensa_sim.workload.graph import Coverage, LayerGraph, Share
+from mensa_sim.workload.coverage import Share
+from mensa_sim.workload.graph import Coverage, LayerGraph
 
 Simulated = TypeVar("Simulated")
 """What a simulation says of one system."""

@@ -40,8 +40,9 @@ from mensa_sim.study.run.result import (
     SteadyState,
     SystemResult,
 )
+from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.generation.model import Generation
-from mensa_sim.workload.graph import LayerGraph, coverage_shares
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
 LOGGER = logging.getLogger(__name__)
