@@ -14,6 +14,7 @@ from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import Elimination, sets_of
 from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE
 from mensa_sim.schedule.problem import Problem
+from mensa_sim.schedule.unit import UnitTensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +76,23 @@ def cheapest_apart(arrays: Arrays, energy_weight: float, latency_weight: float) 
     return float(arrays.weighted(energy_weight, latency_weight).min(axis=1).sum()) + host
 
 
+def elimination_of(domains: Sequence[int], tensors: Sequence[UnitTensor], holders: int) -> Elimination:
+    """The elimination of units of so many values each, and for each tensor that several read of what holds it.
+
+    Its tables are one for each unit, then for each tensor one of producer and reader, or one of each of its units with
+    what holds it.
+    """
+    domains = list(domains)
+    scopes: list[tuple[int, ...]] = [(unit,) for unit in range(len(domains))]
+    for tensor in tensors:
+        if len(tensor.readers) == 1:
+            scopes.append((tensor.producer, *tensor.readers))
+            continue
+        scopes += [(unit, len(domains)) for unit in (tensor.producer, *tensor.readers)]
+        domains.append(holders)
+    return Elimination(domains, scopes)
+
+
 class EliminationSolver:
     """Exact for layer-by-layer latency, by dynamic programming; raises `TooWideError` when made.
 
@@ -89,16 +107,8 @@ class EliminationSolver:
         self._pays = sets_of(memories).T
         """Memories by the sets that may hold a tensor which several read."""
         self._absent = np.where(self._pays > 0, 0.0, np.inf)
-        domains = [memories] * units
-        scopes: list[tuple[int, ...]] = [(unit,) for unit in range(units)]
-        for tensor in (self.problem.tensors[t] for t in arrays.tensors):
-            if len(tensor.readers) == 1:
-                scopes.append((tensor.producer, tensor.readers[0]))
-                continue
-            holder = len(domains)
-            domains.append(len(self._pays.T))
-            scopes += [(unit, holder) for unit in (tensor.producer, *tensor.readers)]
-        self._elimination = Elimination(domains, scopes)
+        tensors = [self.problem.tensors[t] for t in arrays.tensors]
+        self._elimination = elimination_of([memories] * units, tensors, len(self._pays.T))
 
     def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
         """The optimum; its bound is its own value."""

@@ -20,11 +20,10 @@ from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact.arrays import Arrays
-from mensa_sim.schedule.exact.elimination import Elimination, sets_of
-from mensa_sim.schedule.exact.weighted import Candidate
+from mensa_sim.schedule.exact.elimination import sets_of
+from mensa_sim.schedule.exact.weighted import Candidate, elimination_of
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.unit import UnitTensor
 from mensa_sim.workload.graph import LayerGraph
 
 MOST_APART = 3
@@ -65,16 +64,8 @@ class AtHomeSolver:
         self._tensors = [tensor for tensor in problem.tensors if tensor.size_bytes]
         self._holders = sets_of(len(self._arrays.memories))
         """The sets of memories that may hold a tensor which several read; else one accelerator's level does."""
-        domains = [len(modes) for modes in self._modes]
-        scopes: list[tuple[int, ...]] = [(unit,) for unit in range(len(domains))]
-        for tensor in self._tensors:
-            if len(tensor.readers) == 1:
-                scopes.append((tensor.producer, *tensor.readers))
-                continue
-            holder = len(domains)
-            domains.append(len(self._holders) + len(problem.accelerators))
-            scopes += [(unit, holder) for unit in (tensor.producer, *tensor.readers)]
-        self._elimination = Elimination(domains, scopes)
+        holders = len(self._holders) + len(problem.accelerators)
+        self._elimination = elimination_of([len(modes) for modes in self._modes], self._tensors, holders)
 
     def minimise(self, energy_weight: float, latency_weight: float, assignment: Sequence[int] | None = None) -> InModes:
         """The optimum, of one assignment where it is given; its bound is its own value."""
@@ -108,8 +99,9 @@ class AtHomeSolver:
 
     def _copies(self, energy_weight: float, latency_weight: float) -> Iterator[Floats]:
         """What each tensor costs: by modes of producer and reader, or of each and what holds it."""
-        for tensor in self._tensors:
-            copies = self._weighted(tensor, energy_weight, latency_weight)
+        of_all = energy_weight * self._arrays.copy_pj + latency_weight * self._arrays.copy_ps
+        within_one = np.zeros((len(self._tensors), 1, 1))
+        for tensor, copies in zip(self._tensors, of_all if len(of_all) else within_one, strict=True):
             makes, memory = self._modes[tensor.producer], self._memories[tensor.producer]
             at_home = np.array([mode.output for mode in makes])
             makers = np.array([mode.accelerator for mode in makes])
@@ -131,20 +123,6 @@ class AtHomeSolver:
                 here = np.array([mode.accelerator for mode in reads])[:, None] == homes
                 allowed = np.hstack([at_hand & ~wants[:, None], here & wants[:, None]])
                 yield np.where(allowed, 0.0, np.inf)
-
-    def _weighted(self, tensor: UnitTensor, energy_weight: float, latency_weight: float) -> Floats:
-        """What a copy of a tensor costs, from memory to memory."""
-        names, problem = self._arrays.memories, self.problem
-        return np.array(
-            [
-                [
-                    energy_weight * problem.transfer_pj(tensor.size_bytes, source, target)
-                    + latency_weight * problem.transfer_ps(tensor.size_bytes, source, target)
-                    for target in names
-                ]
-                for source in names
-            ]
-        )
 
 
 def modes_of(problem: Problem, costs: CostTable) -> Iterator[list[Mode]]:
