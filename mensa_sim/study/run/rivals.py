@@ -5,12 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from mensa_sim.flow import LAYERS, FlowName
-from mensa_sim.schedule.exact.elimination import TooWideError
-from mensa_sim.schedule.exact.front import Front
-from mensa_sim.schedule.homes.placed import AtHomeSolver
-from mensa_sim.schedule.policies.optimal import best_on, known_schedules
+from mensa_sim.schedule.policies.optimal import known_schedules
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
+from mensa_sim.study.run.foreseen import optimum_at_home
 from mensa_sim.study.run.placement import Placement, in_order_of
 
 RIVAL_WITHIN = 0.05
@@ -31,19 +29,16 @@ def rivals_of(placement: Placement) -> Iterator[Placement]:
     """
     problem, optimum = placement.problem, placement.schedule
     others = known_schedules(problem)
-    try:
-        solver = AtHomeSolver(problem, placement.costs)
-    except TooWideError:
+    least = optimum_at_home(problem, placement.costs)
+    if least is None:
         yield from (_taken(placement, each) for each in _able(problem, [optimum, *others]))
         return
-    best, bound = best_on(problem, Front(solver))
-    weights = problem.rates(best.prediction.dynamic_pj, best.prediction.latency_ps)
     at_once = _value_at_once(problem, optimum)
     reasons = ["in the best schedule with tensors at home"] * len(problem.units)
-    foreseen = schedule_of(problem, optimum.scheduler, best.assignment, reasons=reasons)
+    foreseen = schedule_of(problem, optimum.scheduler, least.best.assignment, reasons=reasons)
     for each in _able(problem, [optimum, foreseen, *others]):
-        at_home = solver.minimise(*weights, unit_assignment(problem, each)).prediction.value
-        near = at_home <= (1 + RIVAL_WITHIN) * bound or _value_at_once(problem, each) <= (1 + RIVAL_WITHIN) * at_once
+        near = least.of(each).prediction.value <= (1 + RIVAL_WITHIN) * least.bound
+        near = near or _value_at_once(problem, each) <= (1 + RIVAL_WITHIN) * at_once
         if near or each is optimum:
             yield _taken(placement, each)
 
