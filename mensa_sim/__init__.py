@@ -87,6 +87,7 @@ if (
         compare_scenario,
         compare_workloads,
     )
+    from mensa_sim.api.decide import Decision, decide
     from mensa_sim.api.explanation import Explanation, explain, moves, place
     from mensa_sim.api.explore import Exploration, diff, explore
     from mensa_sim.api.files import check, convert, list_kind, schema, show
@@ -101,20 +102,17 @@ if (
         measure_models,
     )
     from mensa_sim.api.reproduce import (
-        Decision,
         NearData,
         PimGains,
         Reproduction,
         Sensitivity,
-        Validation,
-        decide,
         near_data,
         reproduce,
         reproduce_pim,
         sensitivity,
-        validate,
     )
     from mensa_sim.api.session import Families, Run, ScenarioRun, families, run, run_scenario, trace
+    from mensa_sim.api.validate import Validation, validate
     from mensa_sim.errors import InfeasibleError, MensaError, UsageError
     from mensa_sim.hardware.files import load_system
     from mensa_sim.hardware.system import System

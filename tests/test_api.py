@@ -13,12 +13,14 @@ from torch import nn
 
 import mensa_sim as ms
 from mensa_sim.api import comparison as api_comparison
+from mensa_sim.api import decide as api_decide
 from mensa_sim.api import explore as api_explore
 from mensa_sim.api import files as api_files
 from mensa_sim.api import measured as api_measured
 from mensa_sim.api import reproduce as api_reproduce
 from mensa_sim.api import session as api
 from mensa_sim.api import shown as api_shown
+from mensa_sim.api import validate as api_validate
 from mensa_sim.study.explore.metrics import check_metric
 
 FOR_THE_COMMAND_LINE = {
@@ -70,7 +72,7 @@ def test_every_public_name_can_be_imported_is_documented_and_listed() -> None:
 
 
 def test_nothing_that_the_api_defines_is_missing_from_the_package() -> None:
-    studies = (api_comparison, api_explore, api_measured, api_reproduce)
+    studies = (api_comparison, api_decide, api_explore, api_measured, api_reproduce, api_validate)
     for module in (api, api_files, api_shown, *studies):
         for name, value in vars(module).items():
             own = getattr(value, "__module__", "") == module.__name__ and not name.startswith("_")

@@ -16,14 +16,14 @@ def decide(request: DecideRequest, told: Filed) -> None:
 
     A run that was killed goes on where it was when it is asked for again with the same output folder.
     """
-    from mensa_sim.api import reproduce as api
+    from mensa_sim.api import decide as api
 
     deliver_resumed(api.decide.of, "-".join((*request.names, "decide")), request, told)
 
 
 def validate(request: ValidateRequest, told: Delivery) -> None:
     """Hold predictions against measured silicon: published figures, a reference folder, or a file of your own."""
-    from mensa_sim.api import reproduce as api
+    from mensa_sim.api import validate as api
 
     asked = counting(request, quiet=told.quiet or told.as_json)
     result = deliver(lambda: api.validate.of(asked), told, told.output)

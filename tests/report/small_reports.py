@@ -10,7 +10,7 @@ import mensa_sim as ms
 from mensa_sim.api import explanation as explaining
 from mensa_sim.api import session as api
 from mensa_sim.api.explore import explore
-from mensa_sim.api.reproduce import validate
+from mensa_sim.api.validate import validate
 from mensa_sim.io.files import write_yaml
 from mensa_sim.report.compare.compare import COMPARISON
 from mensa_sim.report.compare.scenario import SCENARIO_COMPARISON
