@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 from typing import Any, TypeVar
 
 from mensa_sim.io.progress import Progress, progress_text, silent
@@ -32,8 +33,7 @@ def in_a_notebook() -> bool:
 
 def line_below_the_cell(noun: str) -> Progress:
     """Counts what work tells of; what is done last stays."""
-    from IPython.display import display
-
+    display: Any = import_module("IPython.display").display  # it may be there, with types or without
     shown: Any = None
     before_s = 0.0
 

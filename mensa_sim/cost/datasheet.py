@@ -69,22 +69,18 @@ def device_work(layer: Layer) -> DeviceWork:
     """What a layer asks of a device; parameters are read once, and have the bits that they take with their scales."""
     nest, narrow = layer.nest, 0
     if nest is not None and layer.parameters:
-        narrow = packed_weights(nest.weight_elements, BITS_PER_BYTE * _parameters_read(layer) / nest.weight_elements)
+        narrow = packed_weights(nest.weight_elements, BITS_PER_BYTE * layer.read_parameter_bytes / nest.weight_elements)
     return DeviceWork(
         launches=layer.steps if nest else 0,
         macs=layer.macs if layer.parameters else 0,
         attention_macs=0 if layer.parameters else layer.macs,
         vector_ops=layer.vector_ops,
-        streamed_bytes=_parameters_read(layer) + sum(_activations_moved(layer)),
+        streamed_bytes=layer.read_parameter_bytes + sum(_activations_moved(layer)),
         cache_bytes=layer.state_bytes,
         packed_weights=narrow,
         logits=nest.output_elements if layer.chooses and nest else 0,
         prompts=layer.prompts,
     )
-
-
-def _parameters_read(layer: Layer) -> int:
-    return layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
 
 
 def _activations_moved(layer: Layer) -> tuple[int, int]:
@@ -120,7 +116,7 @@ def datasheet_cost(layer: Layer, spec: DatasheetDevice, memory: Memory) -> Layer
     seconds = runtime + stream + compute
     inputs, outputs = _activations_moved(layer)
     moved = (
-        Traffic(operand="weight", level=MEMORY, read_bytes=_parameters_read(layer), write_bytes=0),
+        Traffic(operand="weight", level=MEMORY, read_bytes=layer.read_parameter_bytes, write_bytes=0),
         Traffic(operand="input", level=MEMORY, read_bytes=inputs + work.cache_bytes, write_bytes=0),
         Traffic(operand="output", level=MEMORY, read_bytes=0, write_bytes=outputs),
     )

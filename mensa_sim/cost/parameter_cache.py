@@ -108,7 +108,7 @@ def stored_bytes(layer: Layer, store: ParameterStore) -> int:
     if nest is None or layer.weights_are_activations:
         return layer.parameter_bytes
     taps = nest.FY * nest.FX
-    if is_depthwise(nest):
+    if nest.depthwise:
         return nest.G * (taps * store.depthwise_tap_bytes + store.bias_bytes)
     channels = store.stored_channels(nest.K)
     own_bytes = store.channel_bytes(dense=has_one_pixel(nest))
@@ -135,14 +135,9 @@ def copies(nest: LoopNest | None, store: ParameterStore) -> int:
 
 def _repeats(nest: LoopNest | None, store: ParameterStore | None) -> int:
     """How often output channels that do not fill a block go into one."""
-    if nest is None or store is None or is_depthwise(nest):
+    if nest is None or store is None or nest.depthwise:
         return 1
     return max(1, store.channel_multiple // store.stored_channels(nest.K))
-
-
-def is_depthwise(nest: LoopNest) -> bool:
-    """Whether every group has one input and one output channel."""
-    return nest.K == nest.C == 1 and nest.G > 1
 
 
 def has_one_pixel(nest: LoopNest) -> bool:

@@ -27,9 +27,8 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
     Operators fused into a nest see its outputs on their way from the array; a second operand of theirs (a residual)
     is input that the nest does not read. Without a vector unit they read and write the buffer once more.
     """
-    parameter_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    parameter_bytes, passes_bytes = layer.read_parameter_bytes, 0
     input_bytes, output_bytes = layer.input_bytes, layer.output_bytes
-    passes_bytes = 0
     if layer.nest is not None:
         nest, steps = layer.nest, layer.steps
         input_bytes -= bits_to_bytes(nest.input_elements * layer.element_bits("input") * steps)

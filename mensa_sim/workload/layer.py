@@ -55,6 +55,11 @@ class LoopNest:
         return math.prod(self.sizes)
 
     @property
+    def depthwise(self) -> bool:
+        """Whether every group has one input and one output channel."""
+        return self.K == self.C == 1 and self.G > 1
+
+    @property
     def weight_elements(self) -> int:
         """Elements of the weight operand."""
         return self.G * self.K * self.C * self.FY * self.FX
@@ -177,6 +182,11 @@ class Layer:
     def parameter_bytes(self) -> int:
         """Footprint of the parameters, biases included."""
         return sum(parameter.size_bytes for parameter in self.parameters)
+
+    @property
+    def read_parameter_bytes(self) -> int:
+        """Bytes of the parameters that one inference reads: all, or the rows that it gathers."""
+        return self.parameter_bytes if self.gathered_bytes is None else self.gathered_bytes
 
     @property
     def weight_bytes(self) -> int:

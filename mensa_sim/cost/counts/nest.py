@@ -49,7 +49,7 @@ def pass_cycles(
     each = accelerator.product_cycles(way["weight"].final_bits, way["input"].final_bits)
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
     cycles = unrolling.passes
-    if nest.K == nest.C == 1 and nest.G > 1:
+    if nest.depthwise:
         slots = dataflow.depthwise_tap_slots
         cycles = cycles // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
     cycles = ceil(cycles * each)

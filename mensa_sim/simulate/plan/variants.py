@@ -233,6 +233,6 @@ def _parameter_bytes(cost: LayerCost, layer: Layer, buffer_bytes: int | None) ->
     """
     if cost.residency.parameters:
         return 0
-    read_bytes = layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+    read_bytes = layer.read_parameter_bytes
     most_bytes = read_bytes if buffer_bytes is None else min(read_bytes, buffer_bytes)
     return cost.buffered_bytes.get("parameter", most_bytes)

@@ -170,9 +170,8 @@ def _figures(context: int, result: SystemResult) -> PhaseFigures:
         moved += layer.memory_bytes
         kv += read
         if spec.parameters:
-            once = spec.parameter_bytes if spec.gathered_bytes is None else spec.gathered_bytes
             beside = spec.input_bytes + spec.output_bytes
-            weights += min(layer.memory_bytes, max(once, layer.memory_bytes - beside))
+            weights += min(layer.memory_bytes, max(spec.read_parameter_bytes, layer.memory_bytes - beside))
     return PhaseFigures(
         context=context,
         latency_ps=result.latency_ps,

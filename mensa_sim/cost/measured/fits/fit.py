@@ -139,7 +139,7 @@ def family_of(kernel: Kernel) -> str:
     """The family that a kernel is fitted with: a kind of convolution, recurrent, broadcast, or its operator."""
     nest = kernel.nest
     if kernel.operator.startswith("conv") and nest is not None:
-        if nest.K == nest.C == 1 and nest.G > 1:
+        if nest.depthwise:
             return "depthwise"
         return POINTWISE_FAMILY if is_pointwise(kernel) else "convolution"
     if kernel.operator in BINARY and kernel.input_elements < 2 * kernel.output_elements:
