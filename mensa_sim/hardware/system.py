@@ -148,6 +148,11 @@ class System:
         """The host that feeds an accelerator; none where none does, as its own CPU."""
         return None if self.host is None or self.host.cpu == accelerator else self.host
 
+    def array_of(self, accelerator: str) -> PeArray | None:
+        """The PE array of an accelerator whose tiles are known: none where it was measured or a host feeds it."""
+        spec = self.accelerator(accelerator).spec
+        return spec if isinstance(spec, PeArray) and self.feeder_of(accelerator) is None else None
+
     def storage_of(self, accelerator: str) -> str:
         """The memory that holds an accelerator's data, whichever way in it has."""
         return self.memory_behind(self.accelerator(accelerator).memory)

@@ -14,7 +14,7 @@ from mensa_sim.schedule.problem import Execution, Problem, require_runnable
 from mensa_sim.schedule.unit import Option, Refusal, Unit, UnitTensor
 from mensa_sim.units import transfer_ps
 from mensa_sim.workload.families.paper import families_of, features_of
-from mensa_sim.workload.graph import LayerGraph, units_in_order
+from mensa_sim.workload.graph import LayerGraph, unit_text, units_in_order
 from mensa_sim.workload.layer import Layer
 
 
@@ -149,9 +149,8 @@ def _pins(
         wanted = {layer.name: pins[layer.name] for layer in layers if layer.name in pins}
         if len(set(wanted.values())) > 1:
             pairs = ", ".join(f"{layer} to {accelerator}" for layer, accelerator in wanted.items())
-            what = f"stack of {layers[0].name}" if layers[0].group is None else f"recurrent group {layers[0].group}"
             raise InfeasibleError(
-                f"{graph.name}: the {what} runs on one accelerator, but is pinned to "
+                f"{graph.name}: the {unit_text(layers)} runs on one accelerator, but is pinned to "
                 f"{len(set(wanted.values()))}: {pairs}"
             )
         found.append(names.index(next(iter(wanted.values()))) if wanted else None)

@@ -146,6 +146,12 @@ def units_in_order(graph: LayerGraph, stacks: Sequence[Sequence[str]] = ()) -> t
     return _units(graph, stacks) if stacks else graph.made_once("units", lambda: _units(graph, ()))
 
 
+def unit_text(layers: Sequence[Layer]) -> str:
+    """What messages call a unit of several layers."""
+    first = layers[0]
+    return f"stack of {first.name}" if first.group is None else f"recurrent group {first.group}"
+
+
 def _units(graph: LayerGraph, stacks: Sequence[Sequence[str]]) -> tuple[tuple[Layer, ...], ...]:
     stacked = {name: names[0] for names in stacks for name in names}
     members: dict[tuple[str, str], list[Layer]] = {}

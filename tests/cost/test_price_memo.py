@@ -7,7 +7,7 @@ import pytest
 
 from mensa_sim.cost.prices import price as price_module
 from mensa_sim.cost.prices.kept import KeptPrices
-from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, SharedCosts, shape_of
+from mensa_sim.cost.prices.memo import NO_PRICE, PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price, price_ahead
 from mensa_sim.cost.prices.repriced import Contests
 from mensa_sim.cost.table import MADE_OF_ALL, AcceleratorCosts
@@ -123,12 +123,14 @@ def test_of_other_costs_everything_is_made_anew() -> None:
 
 
 def test_costs_of_so_many_layers_are_shared_and_the_oldest_leave_first() -> None:
-    columns = SharedCosts[AcceleratorCosts](layers=7)
+    columns = PriceMemo(layers=7).columns
     for key in ("first", "second", "first", "third"):
         if columns.get(key) is None:
             columns.put(key, AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
     assert [key for key in ("first", "second", "third") if columns.get(key)] == ["first", "third"]
-    SharedCosts[AcceleratorCosts](layers=2).put("long", AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
+    short = PriceMemo(layers=2).columns
+    short.put("long", AcceleratorCosts(graph=GRAPH, costs={}, refusals={}))
+    assert "long" not in short
 
 
 def test_a_file_shares_prices_and_a_full_memory_forgets_none_of_them(tmp_path: Path) -> None:

@@ -7,16 +7,16 @@ its own, so that two of them split the work instead of doing it twice.
 
 import os
 import random
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import LayerCost, Priced
 from mensa_sim.cost.prices.kept import FILE, KeptPrices, PriceKey
+from mensa_sim.cost.prices.recent import Recent
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.table import AcceleratorCosts, SystemCosts
 from mensa_sim.hardware.accelerator import Accelerator
@@ -26,7 +26,6 @@ from mensa_sim.hardware.system import PlacedAccelerator
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import cache_folder, digest_of
-from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
 if TYPE_CHECKING:
@@ -43,6 +42,9 @@ Of `parameters` the price depends on how many bytes there are and whether there 
 
 PAIRS = 8192
 """Pairs kept in memory: about 20 kB each."""
+
+HELD_LAYERS = 8192
+"""Layers in memory at most, of all columns together: some 30 kB each with what is made of their costs. A choice."""
 
 _SPECS = 1024
 
@@ -76,6 +78,10 @@ def _nameless(spec: Accelerator) -> Accelerator:
     return replace(spec, name="any") if isinstance(spec, PeArray) and not spec.mappings else spec
 
 
+def _layers_of(costs: AcceleratorCosts | SystemCosts) -> int:
+    return len(costs.graph.layers)
+
+
 PairKey = tuple[Hashable, ...]
 """All that a price depends on: the accelerator's key first, then its levels' room, the layer, and its steps."""
 
@@ -83,22 +89,28 @@ PairKey = tuple[Hashable, ...]
 class PriceMemo:
     """Prices by all that they depend on; the least recently used leave memory first."""
 
-    def __init__(self, kept: KeptPrices | None = None, pairs: int = PAIRS, *, prices_alone: bool = False) -> None:
+    def __init__(
+        self,
+        kept: KeptPrices | None = None,
+        pairs: int = PAIRS,
+        layers: int = HELD_LAYERS,
+        *,
+        prices_alone: bool = False,
+    ) -> None:
         """`kept` are prices on disk, in which those that are found nowhere are kept; nothing but them, if they are
         to be alone."""
         self._kept = kept
         self._prices_alone = prices_alone
-        self._pairs = pairs
-        self._known: OrderedDict[Hashable, Priced] = OrderedDict()
+        self._known = Recent[Hashable, Priced](pairs)
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
         self._order = random.Random(os.getpid())
         self.contests: Contests | None = None
         """What is priced again at other speeds, where that is expected."""
         self._slowed: dict[Hashable, str] = {}
         """By an accelerator's key, the one that it has in common with slower and faster ones."""
-        self.columns = SharedCosts[AcceleratorCosts]()
+        self.columns = Recent[Hashable, AcceleratorCosts](layers, _layers_of)
         """What whole graphs cost on an accelerator."""
-        self.systems = SharedCosts[SystemCosts]()
+        self.systems = Recent[Hashable, SystemCosts](layers, _layers_of)
         """What they cost on all accelerators of a system."""
         self.priced = 0
         """Pairs that were found nowhere and so were priced."""
@@ -139,12 +151,7 @@ class PriceMemo:
 
     def held(self, keys: Iterable[PriceKey]) -> dict[PriceKey, Priced]:
         """The prices of those pairs that are known here."""
-        found: dict[PriceKey, Priced] = {}
-        for key in keys:
-            if (known := self._known.get(key)) is not None:
-                self._known.move_to_end(key)
-                found[key] = known
-        return found
+        return {key: known for key in keys if (known := self._known.get(key)) is not None}
 
     def get(self, keys: Sequence[PriceKey]) -> dict[PriceKey, Priced]:
         """The prices of those pairs that are known, here or on disk."""
@@ -164,9 +171,7 @@ class PriceMemo:
 
     def _remember(self, prices: Mapping[PriceKey, Priced]) -> None:
         for pair, priced in prices.items():
-            self._known[pair] = priced
-        while len(self._known) > self._pairs:
-            self._known.popitem(last=False)
+            self._known.put(pair, priced)
 
 
 def shared_memo(*, cache: bool = True, prices_alone: bool = False) -> PriceMemo:
@@ -227,40 +232,3 @@ def limited(costs: Mapping[Key, LayerCost], memory: Memory) -> Mapping[Key, Laye
         return costs
     slowed = {id(cost): replace(cost, power_mw=power_mw) for cost in costs.values()}
     return {key: slowed[id(cost)] for key, cost in costs.items()}
-
-
-HELD_LAYERS = 8192
-"""Layers in memory at most, of all columns together: some 30 kB each with what is made of their costs. A choice."""
-
-
-class _OfGraph(Protocol):
-    @property
-    def graph(self) -> LayerGraph: ...
-
-
-Costs = TypeVar("Costs", bound=_OfGraph)
-
-
-class SharedCosts(Generic[Costs]):
-    """Costs of graphs by all that they depend on; the least recently used leave first."""
-
-    def __init__(self, layers: int = HELD_LAYERS) -> None:
-        self._layers = layers
-        self._held = 0
-        self._known: OrderedDict[Hashable, Costs] = OrderedDict()
-
-    def get(self, key: Hashable | None) -> Costs | None:
-        """The costs of that key, if they are here; none is no key."""
-        if key is None or key not in self._known:
-            return None
-        self._known.move_to_end(key)
-        return self._known[key]
-
-    def put(self, key: Hashable | None, costs: Costs) -> None:
-        """Keep costs that have a key, unless their graph alone is too long."""
-        if key is None or len(costs.graph.layers) > self._layers:
-            return
-        self._known[key] = costs
-        self._held += len(costs.graph.layers)
-        while self._held > self._layers:
-            self._held -= len(self._known.popitem(last=False)[1].graph.layers)

@@ -49,7 +49,8 @@ def price(
     known = {name: memo.columns.get(key) for name, key in shared.items()}
     columns = _new_columns(graph, system, objective, memo, [name for name, column in known.items() if column is None])
     for name, column in columns.items():
-        memo.columns.put(shared[name], column)
+        if (own_key := shared[name]) is not None:
+            memo.columns.put(own_key, column)
     columns = {name: column or columns[name] for name, column in known.items()}
     costs = {key: cost for column in columns.values() for key, cost in column.costs.items()}
     refused = {pair: reason for column in columns.values() for pair, reason in column.refusals.items()}
@@ -72,8 +73,10 @@ def price(
             costs |= limited(measured, memory)
     own = {name: column for name, column in columns.items() if shared[name] is not None}
     whole = SystemCosts(graph=graph, columns=own, costs=costs, refusals=refused)
+    if key is None:
+        return replace(_table(whole, system, objective, memo), shared=None)
     memo.systems.put(key, whole)
-    return replace(_table(whole, system, objective, memo), shared=whole if key else None)
+    return _table(whole, system, objective, memo)
 
 
 def price_ahead(graphs: Sequence[LayerGraph], system: System, objective: str, memo: PriceMemo) -> None:
@@ -112,7 +115,7 @@ def _shared_by(
     graph: LayerGraph, placed: PlacedAccelerator, system: System, objective: str, memo: PriceMemo
 ) -> Hashable | None:
     """What systems have in common that share an accelerator's costs; none for a device and behind a host."""
-    if not isinstance(placed.spec, PeArray) or system.feeder_of(placed.name) is not None:
+    if system.array_of(placed.name) is None:
         return None
     memory = system.memory_of(placed.name)
     return id(graph), placed.name, memo.accelerator_key(placed, memory, objective), memory

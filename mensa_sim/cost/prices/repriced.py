@@ -4,7 +4,6 @@ Of these the counts of a mapping know nothing: the mappings that may win at any 
 told from a few figures of each. To find them takes as long as a few prices, so it is done for a pair that comes again.
 """
 
-from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -19,6 +18,7 @@ from mensa_sim.cost.mapping.task import Target
 from mensa_sim.cost.prices.cases import assembled, gap_of
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import Job
+from mensa_sim.cost.prices.recent import Recent
 from mensa_sim.cost.prices.together import cases_of, pricers_of, searches
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
@@ -94,12 +94,12 @@ class Contests:
     """Pairs by all that their price depends on but for speed; those not asked for the longest leave first."""
 
     def __init__(self, contenders: int = HELD_CONTENDERS) -> None:
-        self._most, self._held = contenders, 0
+        self._most = contenders
         self._once: set[Hashable] = set()
         """Pairs that came; all are forgotten where they are many."""
-        self._known: OrderedDict[Hashable, Contest | None] = OrderedDict()
+        self._known = Recent[Hashable, Contest | None](contenders, _weight)
         """None for those whose mapping is searched anew each time."""
-        self._races: OrderedDict[frozenset[Contest], tuple[list[Contest], Race]] = OrderedDict()
+        self._races = Recent[frozenset[Contest], tuple[list[Contest], Race]](_RACES)
         """Of pairs that were priced together."""
 
     def priced(
@@ -108,12 +108,13 @@ class Contests:
         """The prices of those jobs on one accelerator that came before."""
         if not jobs:
             return {}
-        again = [key for key in jobs if key in self._once and key not in self._known]
+        found = {key: self._known.get(key) for key in jobs if key in self._known}
+        again = [key for key in jobs if key in self._once and key not in found]
         for key, contest in zip(again, _contests([jobs[key] for key in again], memory, energy, objective), strict=True):
-            self._known[key] = contest
-            self._held += _weight(contest)
+            found[key] = contest
+            self._known.put(key, contest)
         self._once = (self._once if len(self._once) < self._most // _PAIR else set()) | jobs.keys()
-        those = {key: contest for key in jobs if (contest := self._known.get(key)) is not None}
+        those = {key: contest for key in jobs if (contest := found.get(key)) is not None}
         speed = {
             "accelerator": next(iter(jobs.values()))[2],
             "bandwidth_bytes_per_s": memory.effective_bytes_per_s,
@@ -121,10 +122,6 @@ class Contests:
             "objective": objective,
         }
         won = self._won(those.values(), speed)
-        for key in those:
-            self._known.move_to_end(key)
-        while self._held > self._most:
-            self._held -= _weight(self._known.popitem(last=False)[1])
         return {key: contest.price(jobs[key][2], won.get(contest, ())) for key, contest in those.items()}
 
     def _won(self, those: Iterable[Contest], speed: Mapping[str, Any]) -> Mapping[Contest, Sequence[Won]]:
@@ -132,13 +129,12 @@ class Contests:
         some = frozenset(each for each in those if each.contenders is not None)
         if not some:
             return {}
-        if some not in self._races:
+        known = self._races.get(some)
+        if known is None:
             racing = list(some)
-            self._races[some] = racing, Race([each.contenders for each in racing if each.contenders is not None])
-        self._races.move_to_end(some)
-        if len(self._races) > _RACES:
-            self._races.popitem(last=False)
-        racing, race = self._races[some]
+            known = racing, Race([each.contenders for each in racing if each.contenders is not None])
+            self._races.put(some, known)
+        racing, race = known
         return dict(zip(racing, race.won(racing[0].target(speed)), strict=True))
 
 

@@ -55,15 +55,11 @@ class RoomPrices:
             self._found[asked] = {kept: cost.of(layer, accelerator) for kept, cost in costs.items()} or None
 
     def _job(self, layer: str, accelerator: str, rooms: Rooms) -> Job | None:
-        placed = self._system.accelerator(accelerator)
-        fed = self._system.feeder_of(accelerator) is not None
-        if fed or not isinstance(placed.spec, PeArray) or min(rooms.values(), default=1) < 1:
-            return None
-        shape = self._graph[layer]
-        if refusal(shape, placed.spec) is not None:
+        array, shape = self._system.array_of(accelerator), self._graph[layer]
+        if array is None or min(rooms.values(), default=1) < 1 or refusal(shape, array) is not None:
             return None
         key = accelerator, *sorted(rooms.items())
-        spec = self._specs[key] = self._specs.get(key) or with_room(placed.spec, rooms)
+        spec = self._specs[key] = self._specs.get(key) or with_room(array, rooms)
         return shape, steps_of(shape, spec, self._footprints[layer]), spec
 
     def _key(self, job: Job, accelerator: str, rooms: Rooms) -> PairKey:

@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping, Sequence
 from mensa_sim.cost.feeds.ways import Fed, from_shared, to_shared
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram
@@ -25,7 +24,8 @@ def shared_tensors(
     """
     units = units_in_order(graph, stacks)
     place = {layer.name: index for index, layers in enumerate(units) for layer in layers}
-    able = {layers[0].name for layers in units if len(layers) == 1 and _takes(system, assignment[layers[0].name])}
+    single = (layers[0].name for layers in units if len(layers) == 1)
+    able = {name for name in single if system.array_of(assignment[name]) is not None}
     capacity_bytes, reached = system.room_for_tensors(memory), set(system.memories[memory].reached_by)
     found = {}
     for layer in graph.layers:
@@ -44,11 +44,6 @@ def shared_tensors(
             readers=readers,
         )
     return found
-
-
-def _takes(system: System, accelerator: str) -> bool:
-    """Whether an accelerator can read tile by tile what lies elsewhere: not where it is measured or a host feeds it."""
-    return isinstance(system.accelerator(accelerator).spec, PeArray) and system.feeder_of(accelerator) is None
 
 
 def choose_shared(

@@ -14,7 +14,6 @@ from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
 from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import Stack
@@ -183,9 +182,9 @@ class StackPlanner:
     def _pricer(self, accelerator: str) -> StackPricer | None:
         """None where an accelerator was measured, or a host feeds it: nobody knows what it would do with a tile."""
         system = self._costs.system
-        placed, memory = system.accelerator(accelerator), system.memory_of(accelerator)
-        if system.feeder_of(accelerator) is not None or not isinstance(placed.spec, PeArray):
+        if system.array_of(accelerator) is None:
             return None
+        placed, memory = system.accelerator(accelerator), system.memory_of(accelerator)
         if accelerator not in self._pricers:
             objective = self._problem.objective
             self._pricers[accelerator] = StackPricer(placed, memory, objective, self._layers, self._memo)

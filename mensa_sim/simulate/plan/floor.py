@@ -177,8 +177,7 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
     if kept is not None:
         fitted = with_room(plan, costs, options, accelerator, kept.room_bytes)
         plan = replace(fitted, data=plan.data.with_parameters(kept))
-    placed = costs.system.accelerator(accelerator)
-    pinned = pin([plan], placed, options.parameters, behind_host=costs.system.feeder_of(accelerator) is not None)
+    pinned = pin([plan], costs.system, accelerator, options.parameters)
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     own = [unit for unit in plan.units if unit.accelerator == accelerator]
     in_turn = pinned.room_bytes is not None and _in_turn(plan, own)

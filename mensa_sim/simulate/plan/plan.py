@@ -16,7 +16,7 @@ from mensa_sim.simulate.plan.at_home import HomesInUnits, UnitAtHome, at_home
 from mensa_sim.simulate.plan.copies import Copy, copies_of, homes_of_units, readers_by_home
 from mensa_sim.simulate.plan.options import PLAIN, Options
 from mensa_sim.simulate.plan.variants import Variants, variants_of
-from mensa_sim.workload.graph import LayerGraph, units_in_order
+from mensa_sim.workload.graph import LayerGraph, unit_text, units_in_order
 from mensa_sim.workload.layer import Layer, Parameter
 
 
@@ -203,8 +203,8 @@ def _members(
     for layers in members:
         names = sorted({assignment[layer.name] for layer in layers})
         if len(names) > 1:
-            what = f"stack of {layers[0].name}" if layers[0].group is None else f"recurrent group {layers[0].group}"
-            raise InfeasibleError(f"the {what} is split over {', '.join(names)}; it runs on one accelerator")
+            where = ", ".join(names)
+            raise InfeasibleError(f"the {unit_text(layers)} is split over {where}; it runs on one accelerator")
     parts: list[tuple[Layer, ...]] = []
     for layers in members:
         fed = system.feeder_of(assignment[layers[0].name]) is not None

@@ -128,25 +128,25 @@ def offer_of(plans: Sequence[Plan], placed: PlacedAccelerator) -> Offer:
     )
 
 
-def pin(plans: Sequence[Plan], placed: PlacedAccelerator, policy: str, *, behind_host: bool) -> Pinned:
+def pin(plans: Sequence[Plan], system: System, accelerator: str, policy: str) -> Pinned:
     """Fill an accelerator's parameter buffer; beside what stays, the largest tile that is streamed still fits.
 
     Behind a host the tiles are filled as `kept_in_tiles` says, whatever the policy but none: what streams passes by.
     """
+    placed, behind_host = system.accelerator(accelerator), system.feeder_of(accelerator) is not None
     offer = offer_of(plans, placed)
-    able, capacity_bytes = offer.able, offer.capacity_bytes
     choose = lookup(POLICIES, policy, "policy of resident parameters")
-    planned = plans[0].data.parameters_on(placed.name) if len(plans) == 1 and policy == "best-value" else None
+    planned = plans[0].data.parameters_on(accelerator) if len(plans) == 1 and policy == "best-value" else None
     if behind_host and policy != "none":
-        kept = _in_tiles(plans, able, placed)
+        kept = _in_tiles(plans, offer.able, placed)
     elif planned is not None:
-        kept = [key for key, unit in able.items() if unit.layers[0] in planned.layers]
+        kept = [key for key, unit in offer.able.items() if unit.layers[0] in planned.layers]
         if not offer.fits(kept):
-            raise UsageError(f"{placed.name}: the parameters that the schedule keeps do not fit beside what streams")
+            raise UsageError(f"{accelerator}: the parameters that the schedule keeps do not fit beside what streams")
     else:
         kept = choose(offer)
     size_bytes = sum(offer.tensors(kept).values())
-    room_bytes = None if behind_host else capacity_bytes - size_bytes
+    room_bytes = None if behind_host else offer.capacity_bytes - size_bytes
     return Pinned(units=frozenset(kept), size_bytes=size_bytes, room_bytes=room_bytes)
 
 
@@ -155,10 +155,7 @@ def pins_of(plans: Sequence[Plan], system: System, options: Options) -> dict[str
 
     Who reads parameters for others keeps its own only where those keep theirs: else nobody would read them.
     """
-    found = {
-        placed.name: pin(plans, placed, options.parameters, behind_host=system.feeder_of(placed.name) is not None)
-        for placed in system.accelerators
-    }
+    found = {placed.name: pin(plans, system, placed.name, options.parameters) for placed in system.accelerators}
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
     for plan in plans:
         for reader, others in plan.multicasts:

@@ -260,7 +260,7 @@ def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
     """The plan's data with the parameters said that stay on each accelerator, and the room that they leave."""
     data, system = plan.data, placement.costs.system
     for placed in system.accelerators:
-        pinned = pin([plan], placed, on_chip.parameters, behind_host=system.feeder_of(placed.name) is not None)
+        pinned = pin([plan], system, placed.name, on_chip.parameters)
         if pinned.room_bytes is not None and placed.spec.buffer_bytes.get("parameter"):
             said = data.parameters_on(placed.name)
             left_bytes = pinned.room_bytes if said is None else min(said.room_bytes, pinned.room_bytes)

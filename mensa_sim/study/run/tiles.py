@@ -9,7 +9,6 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.tiles.pieces import piece_name
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.flow import IN_TILES, STACKS
-from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.lookup import named_or_matched
 from mensa_sim.schedule.data_plan import DataPlan, Split
 from mensa_sim.schedule.pools import pools_of
@@ -41,11 +40,7 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
         splits = chooser.best(_beside(placement, able))
         if splits:
             yield from _in_time(split_placement(placement, splits, goal, memo))
-    arrays = {
-        name: on
-        for name, on in found.assignment.items()
-        if isinstance(costs.system.accelerator(on).spec, PeArray) and costs.system.feeder_of(on) is None
-    }
+    arrays = {name: on for name, on in found.assignment.items() if costs.system.array_of(on) is not None}
     for tiles in TILE_COUNTS:
         splits = pipelined(costs.graph, arrays, tiles)
         if splits:
