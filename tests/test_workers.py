@@ -1,5 +1,6 @@
 """The pool: real kills of workers and of their parent; results are those of one process, in any number of them."""
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 from functools import partial
+from operator import add
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,30 @@ def test_workers_find_what_the_environment_says_when_their_pool_begins(monkeypat
         with pool_of(partial(partial, os.getenv), 2) as pool:
             pool.submit("MENSA_SIM_CACHE")
             assert pool.wait() == place
+
+
+def test_workers_look_for_garbage_as_seldom_as_their_parent() -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(123_456, 7, 8)
+    try:
+        with pool_of(partial(eval, "lambda _: __import__('gc').get_threshold()"), 2) as pool:
+            pool.submit(None)
+            assert pool.wait() == (123_456, 7, 8)
+    finally:
+        gc.set_threshold(*before)
+
+
+def test_a_pool_that_grows_begins_its_new_workers_otherwise_and_keeps_its_old_ones() -> None:
+    with Processes(partial(partial, add, 1), 1) as pool:
+        for number in range(4):
+            pool.submit(number)
+        assert len(pool.withdraw()) == 3
+        assert pool.wait() == 1
+        pool.grow(partial(partial, add, 100), 2)
+        assert pool.capacity == 3
+        for number in range(2):
+            pool.submit(number)
+        assert sorted([pool.wait(), pool.wait()]) == [1, 101]
 
 
 def test_a_task_larger_than_any_pipe_holds_comes_back_whole() -> None:
@@ -156,7 +182,7 @@ def start():
             raise ValueError(task)
     return work
 ours.send({task!r})
-workers._serve(start, theirs, {{}}, {{}})
+workers._serve(start, theirs, {{}}, {{}}, (700, 10, 10))
 """
 """A worker's life whose parent's end of the pipe closes while it is at its task."""
 

@@ -4,6 +4,7 @@ Each worker has one task at a time, so that it is known which task a worker died
 and one that takes `ATTEMPTS` workers with it is named in an error.
 """
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -141,6 +142,11 @@ class Processes(Pool[Task, Result]):
             done: Result = result
             return done
 
+    def grow(self, start: Start[Task, Result], jobs: int) -> None:
+        """From now on so many workers; those that begin now make their function so."""
+        self._start, self._jobs, self.capacity = start, jobs, jobs + 1
+        self._hand_out()
+
     def withdraw(self) -> list[Task]:
         tasks = [attempt.task for attempt in self._waiting]
         self._waiting.clear()
@@ -173,7 +179,7 @@ class Processes(Pool[Task, Result]):
         """A new worker's pipe."""
         pipes: tuple[Connection, Connection] = multiprocessing.Pipe()
         ours, theirs = pipes
-        given = (self._start, theirs, texts_at_hand(), dict(os.environ))
+        given = (self._start, theirs, texts_at_hand(), dict(os.environ), gc.get_threshold())
         work: dict[str, Any] = {"target": _serve, "args": given, "daemon": True}
         with _interrupts_held(), _script_left_alone(self._start):
             try:
@@ -239,12 +245,20 @@ def _script_left_alone(start: Callable[[], Any]) -> Iterator[None]:
             setattr(script, name, value)
 
 
-def _serve(start: Start[Any, Any], pipe: Connection, texts: Mapping[str, str], around: Mapping[str, str]) -> None:
+def _serve(
+    start: Start[Any, Any],
+    pipe: Connection,
+    texts: Mapping[str, str],
+    around: Mapping[str, str],
+    garbage_after: tuple[int, int, int],
+) -> None:
     """A worker's life: it leaves Ctrl-C to its parent, does task after task, and ends when its parent does.
 
-    Its environment is that of its parent now; the process that it is a copy of may have begun in another.
+    Its environment is that of its parent now; the process that it is a copy of may have begun in another. It looks for
+    garbage as seldom as its parent.
     """
     take_texts(texts)
+    gc.set_threshold(*garbage_after)
     os.environ.clear()
     os.environ.update(around)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -64,8 +64,7 @@ def test_whatever_a_price_depends_on_is_priced_anew() -> None:
 
 @pytest.mark.parametrize("room", [2**20, 1])
 def test_at_other_speeds_nothing_is_searched_again_and_a_full_memory_changes_no_price(room: int) -> None:
-    memo = PriceMemo()
-    memo.contests = Contests(room)
+    memo = PriceMemo(contests=Contests(room))
     for clock_hz, bandwidth, objective in ((10**6, 10**9, "edp"), (10**9, 10**7, "edp"), (10**9, 10**11, "latency")):
         fields = f"accelerators.edge_tpu.clock_hz={clock_hz}", f"memories.lpddr4.bandwidth_bytes_per_s={bandwidth}"
         system = load_system("edge_tpu", overrides=fields)

@@ -94,18 +94,17 @@ class PriceMemo:
         kept: KeptPrices | None = None,
         pairs: int = PAIRS,
         layers: int = HELD_LAYERS,
-        *,
-        prices_alone: bool = False,
+        contests: "Contests | None" = None,
     ) -> None:
-        """`kept` are prices on disk, in which those that are found nowhere are kept; nothing but them, if they are
-        to be alone."""
+        """`kept` are prices on disk, in which those that are found nowhere are kept.
+
+        With `contests` what differs in speed alone is priced again by them, and nothing but prices is kept.
+        """
         self._kept = kept
-        self._prices_alone = prices_alone
+        self._contests = contests
         self._known = Recent[Hashable, Priced](pairs)
         self._specs: dict[Hashable, tuple[tuple[Accelerator, Technology], str]] = {}
         self._order = random.Random(os.getpid())
-        self.contests: Contests | None = None
-        """What is priced again at other speeds, where that is expected."""
         self._slowed: dict[Hashable, str] = {}
         """By an accelerator's key, the one that it has in common with slower and faster ones."""
         self.columns = Recent[Hashable, AcceleratorCosts](layers, _layers_of)
@@ -118,7 +117,7 @@ class PriceMemo:
     @property
     def pack(self) -> Pack | None:
         """The file of the prices on disk, where what is found by them may be kept too."""
-        return None if self._kept is None or self._prices_alone else self._kept.pack
+        return None if self._kept is None or self._contests is not None else self._kept.pack
 
     def accelerator_key(self, placed: PlacedAccelerator, memory: Memory, objective: str) -> str:
         """A digest of all that the prices of an accelerator's layers depend on besides the layer.
@@ -132,7 +131,7 @@ class PriceMemo:
             spec, alone = _nameless(placed.spec), replace(memory, takes_turns=False, unit_power_mw=None)
             key = digest_of(spec, placed.technology, alone, objective)
             self._specs[identity] = (objects, key)
-            if self.contests is not None:
+            if self._contests is not None:
                 slowed = replace(alone, bandwidth_bytes_per_s=1, efficiency=1.0, background_mw=0.0)
                 self._slowed.pop(key, None)
                 self._slowed[key] = digest_of(replace(spec, clock_hz=1), placed.technology, slowed)
@@ -141,13 +140,24 @@ class PriceMemo:
                     del oldest_first[next(iter(oldest_first))]
         return self._specs[identity][1]
 
-    def at_any_speed(self, pair: PairKey) -> Hashable:
-        """What its prices have in common at every clock, bandwidth and objective."""
-        return (self._slowed[pair[0]], *pair[1:])
+    def priced_again(
+        self, jobs: Mapping[PairKey, "Job"], memory: Memory, energy: EnergyModel, objective: str
+    ) -> dict[PairKey, Priced]:
+        """The prices of those jobs that came before at another speed."""
+        if self._contests is None:
+            return {}
+        keys: dict[Hashable, PairKey] = {(self._slowed[key[0]], *key[1:]): key for key in jobs}
+        again = self._contests.priced({own: jobs[key] for own, key in keys.items()}, memory, energy, objective)
+        return {keys[own]: priced for own, priced in again.items()}
 
     def in_own_order(self, keys: list[PriceKey]) -> list[PriceKey]:
         """The keys in an order that differs between processes where they may share prices."""
         return keys if self._kept is None else self._order.sample(keys, len(keys))
+
+    @property
+    def known(self) -> Mapping[Hashable, Priced]:
+        """All prices that are held here."""
+        return self._known.all
 
     def held(self, keys: Iterable[PriceKey]) -> dict[PriceKey, Priced]:
         """The prices of those pairs that are known here."""
@@ -158,34 +168,30 @@ class PriceMemo:
         found = self.held(keys)
         if self._kept is not None and len(found) < len(keys):
             elsewhere = self._kept.get([key for key in keys if key not in found])
-            self._remember(elsewhere)
+            self.remember(elsewhere)
             found |= elsewhere
         return found
 
     def put(self, prices: Mapping[PriceKey, Priced]) -> None:
         """Keep the prices of pairs."""
         self.priced += len(prices)
-        self._remember(prices)
+        self.remember(prices)
         if self._kept is not None:
             self._kept.put(prices)
 
-    def _remember(self, prices: Mapping[PriceKey, Priced]) -> None:
+    def remember(self, prices: Mapping[PriceKey, Priced]) -> None:
+        """Hold prices that are known elsewhere."""
         for pair, priced in prices.items():
             self._known.put(pair, priced)
 
 
-def shared_memo(*, cache: bool = True, prices_alone: bool = False) -> PriceMemo:
+def shared_memo(*, cache: bool = True, contests: "Contests | None" = None) -> PriceMemo:
     """A memo of the prices that all commands on this machine share, unless nothing is to be stored.
 
-    `prices_alone` is for who runs thousands of systems once: nobody asks for their plans again, many differ in speed.
+    `contests` are for who runs thousands of systems once: nobody asks for their plans again, many differ in speed.
     """
     folder = cache_folder() if cache else None
-    memo = PriceMemo(None if folder is None else KeptPrices(folder / FILE), prices_alone=prices_alone)
-    if prices_alone:
-        from mensa_sim.cost.prices.repriced import Contests  # the search: many modules
-
-        memo.contests = Contests()
-    return memo
+    return PriceMemo(None if folder is None else KeptPrices(folder / FILE), contests=contests)
 
 
 Key = TypeVar("Key")
@@ -209,10 +215,7 @@ def known_or_priced(
     for first in range(0, len(keys), _TOGETHER):
         some = keys[first : first + _TOGETHER]
         found |= memo.held(some)
-        if memo.contests is not None:
-            left = {memo.at_any_speed(key): key for key in some if key not in found}
-            again = memo.contests.priced({own: jobs[key] for own, key in left.items()}, memory, energy, objective)
-            found |= {left[own]: priced for own, priced in again.items()}
+        found |= memo.priced_again({key: jobs[key] for key in some if key not in found}, memory, energy, objective)
         found |= memo.get([key for key in some if key not in found])
         new = [key for key in some if key not in found]
         if not new:

@@ -1,11 +1,16 @@
 """What was asked for last, in bounded memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+
+
+def _one(value: object) -> int:
+    """What each weighs unless something else is said; by name, for what holds it goes to other processes."""
+    return 1
 
 
 class Recent(Generic[Key, Value]):
@@ -16,13 +21,18 @@ class Recent(Generic[Key, Value]):
     1
     """
 
-    def __init__(self, most: int, weight: Callable[[Value], int] = lambda value: 1) -> None:
+    def __init__(self, most: int, weight: Callable[[Value], int] = _one) -> None:
         """`most` is what all of them together may weigh; one that weighs more by itself is not kept."""
         self._most, self._weight, self._held = most, weight, 0
         self._known: OrderedDict[Key, Value] = OrderedDict()
 
     def __contains__(self, key: Key) -> bool:
         return key in self._known
+
+    @property
+    def all(self) -> Mapping[Key, Value]:
+        """All values that are here."""
+        return self._known
 
     def get(self, key: Key) -> Value | None:
         """The value of a key, if it is here."""

@@ -4,10 +4,11 @@ This is what a worker does, in this process, in another or on another machine: a
 task is a number and a point, and an outcome goes back.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from mensa_sim.cost.layer_cost import Priced
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.cost.prices.price import price_ahead
 from mensa_sim.errors import MensaError
@@ -30,6 +31,12 @@ from mensa_sim.study.space.design import Base, Design
 from mensa_sim.study.space.space import Point, Space
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph_json import graph_from_data
+
+if TYPE_CHECKING:
+    from mensa_sim.cost.prices.repriced import Contests
+
+    Learned = tuple[Contests, Mapping[Hashable, Priced]]
+    """What designs that differ in speed alone have in common, and the prices so far."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +74,24 @@ class Setup:
 class Evaluator:
     """Evaluates designs one after another; whatever two have in common is made once."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, learned: "Learned | None" = None) -> None:
+        """`learned` is what another evaluator of the setup has found."""
+        from mensa_sim.cost.prices.repriced import Contests  # the search: many modules, not for who makes setups
+
         self._setup = setup
         self._graphs = [graph_from_data(data) for data in setup.graphs]
         self._stream_graphs = {name: graph_from_data(data) for name, data in setup.stream_graphs.items()}
         self._conditions = [parse_condition(text) for text in setup.space.file.conditions]
         self._builder = Builder()
-        self._memo = shared_memo(cache=setup.cache, prices_alone=True)
+        self._contests, known = learned or (Contests(), {})
+        self._memo = shared_memo(cache=setup.cache, contests=self._contests)
+        self._memo.remember(known)
         self._objectives = objectives_of(setup.space.file)
+
+    @property
+    def learned(self) -> "Learned":
+        """What an evaluator of the same setup need not find again."""
+        return self._contests, self._memo.known
 
     def outcome(self, task: Task) -> DesignOutcome:
         """What became of a design; its errors are part of the outcome, not raised."""
