@@ -81,10 +81,15 @@ class NestTiles:
         extents: Mapping[str, int | Floats],
     ) -> None:
         self._nest, self._window, self._sizes, self._ways, self._extents = nest, window, sizes, ways, extents
+        self._known: dict[tuple[Any, ...], Any] = {}
 
     def held(self, operand: Operand, index: int) -> Any:
-        """Elements in the fullest instance of a level on an operand's way."""
-        return self._elements(operand, self._ways[operand].stops[index], self._extents)
+        """Elements in the fullest instance of a level on an operand's way: those of levels that share alike are one."""
+        stop = self._ways[operand].stops[index]
+        key = operand, *stop.own.values()
+        if key not in self._known:
+            self._known[key] = self._elements(operand, stop, self._extents)
+        return self._known[key]
 
     def most(self, operand: Operand, index: int) -> Any:
         """Those of the whole nest."""

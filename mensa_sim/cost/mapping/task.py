@@ -83,8 +83,8 @@ class NestTask:
 
     def _may_hold(self, tiles: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
         """Of some tiles those than which the inner levels may hold one that is no smaller."""
-        each = {dim: np.array([tile[dim] for tile in tiles], dtype=np.float64) for dim in self.unrolling.dims}
-        fits = reduce(and_, (rooms.hold(self._tiles(each), larger=True) for rooms in self.inner_rooms))
+        each = self._tiles({dim: np.array([tile[dim] for tile in tiles], np.float64) for dim in self.unrolling.dims})
+        fits = reduce(and_, (rooms.hold(each, larger=True) for rooms in self.inner_rooms))
         return [tile for tile, fit in zip(tiles, np.broadcast_to(fits, len(tiles)).tolist(), strict=True) if fit]
 
     def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:

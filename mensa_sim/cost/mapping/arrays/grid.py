@@ -3,7 +3,7 @@ of the last stage above it. The nests lie one behind another along the axis of e
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,8 @@ from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder,
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.cost.mapping.task import NestTask
+
+Kind = TypeVar("Kind", np.float64, np.intp, np.bool_)
 
 
 def one_or_array(numbers: Sequence[int]) -> Any:
@@ -108,7 +110,7 @@ class Grid(Entries):
             for stage, own in enumerate(numbers):
                 self.trips[stage][name] = self.per_part(trips[own])
             for stage, (inner, outer) in enumerate(pairwise(numbers)):
-                self.still[stage][name] = np.repeat(places[inner] == places[outer], self.entries_of_part)
+                self.still[stage][name] = self._each_part(places[inner] == places[outer])
             if not self.bare:
                 self._count_last(name, [row for row, dim in enumerate(self.dims) if dim in dims])
             self.still[-1][name] = self.trips[-1][name] == 1
@@ -142,11 +144,14 @@ class Grid(Entries):
 
     def per_part(self, values: Sequence[npt.ArrayLike] | npt.NDArray[Any]) -> Floats:
         """[entry] A number per chain."""
-        return np.repeat(np.asarray(values, dtype=np.float64), self.entries_of_part)
+        return self._each_part(np.asarray(values, dtype=np.float64))
 
     def per_part_index(self, values: Indices) -> Indices:
         """[entry] A position per chain."""
-        return np.repeat(values, self.entries_of_part)
+        return self._each_part(values)
+
+    def _each_part(self, values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
+        return values if self.bare else np.repeat(values, self.entries_of_part)
 
     def task_of(self, entry: int) -> NestTask:
         """The nest of an entry."""

@@ -7,6 +7,7 @@ outermost one. An axis along which nothing changes may have length 1.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache, reduce
 from math import prod
 
@@ -62,32 +63,28 @@ class StopArrays:
     """All instances at work, likewise."""
     copied: int | Floats
     """Instances that hold the same: one number where it is that of all nests, else [entry]."""
+    copies: Sequence[str]
+    """Dims that do not index the operand and have several instances, for some nest."""
 
     @property
     def level(self) -> Level:
         """The level itself."""
         return self.stops[0].level
 
-    @property
-    def copies(self) -> list[str]:
-        """Dims that do not index the operand and have several instances, for some nest."""
-        return list(dict.fromkeys(dim for stop in self.stops for dim in stop.copies))
-
 
 def stop_arrays(grid: Grid, operand: Operand) -> list[StopArrays]:
     """The levels on an operand's way over the nests of a grid."""
 
-    def made() -> list[tuple[tuple[Stop, ...], int | Ints, int | Ints]]:
-        levels = zip(*(task.ways[operand].stops for task in grid.tasks), strict=True)
-        return [
-            (stops, one_or_array([stop.spread for stop in stops]), one_or_array([stop.copied for stop in stops]))
-            for stops in levels
-        ]
+    def made() -> list[StopArrays]:
+        found = []
+        for stops in zip(*(task.ways[operand].stops for task in grid.tasks), strict=True):
+            spread, copied = (one_or_array([getattr(stop, name) for stop in stops]) for name in ("spread", "copied"))
+            copies = tuple(dict.fromkeys(dim for stop in stops for dim in stop.copies))
+            each = StopArrays(stops=stops, spread=spread, instances=spread * copied, copied=copied, copies=copies)
+            found.append(each)
+        return found
 
-    return [
-        StopArrays(stops=stops, spread=spread, instances=spread * copied, copied=grid.each(copied))
-        for stops, spread, copied in grid.pool.noted(("stops", operand), made)
-    ]
+    return [replace(each, copied=grid.each(each.copied)) for each in grid.pool.noted(("stops", operand), made)]
 
 
 class VisitArrays:
@@ -121,7 +118,7 @@ class VisitArrays:
         if block == self._grid.known:
             return np.stack([reach(order)[None] for order in self._inner])
         each = self._grid.chains.orders[block - 1]
-        present = np.unique(each).tolist()
+        present = np.flatnonzero(np.bincount(each)).tolist()
         if len(present) == 1:
             return reach(ROTATIONS[present[0]])[None, None]
         which = self._grid.per_part_index(each)
