@@ -1,6 +1,6 @@
 """Results of the studies whose page is a finding, figures and tables, made up; names in them try to be markup."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import mensa_sim as ms
@@ -34,7 +34,9 @@ def found_gains(name: str) -> ms.PimGains:
 
 def found_worth(name: str) -> ms.NearData:
     """A step with and without a limit of power, and one that could not be taken."""
-    zeros: dict[str, Any] = dict.fromkeys(Outcome.__slots__, 0) | {"energy_pj": {"npu": {"mac": 1e9}}}
+    zeros: dict[str, Any] = dict.fromkeys((each.name for each in fields(Outcome)), 0) | {
+        "energy_by_resource_pj": {"npu": {"mac": 1e9}}
+    }
     alone, together = (Outcome(**zeros | {"latency_ps": ps}) for ps in (4 * 10**9, 2 * 10**9))
     cell = Cell(model=name, parameters=10**9, bits=4, context=512, workload="file")
     gain = GainInWorlds(taken=2.0, worlds=(1.5, 4.0))

@@ -86,4 +86,4 @@ def test_a_scenario_counts_the_board_from_start_to_end() -> None:
 
 def test_an_outcome_of_the_papers_comparison_counts_the_board() -> None:
     without, counted = reproduced(0.0), reproduced(BOARD_MW)
-    assert counted.total_pj - without.total_pj == pytest.approx(leakage_pj(BOARD_MW, counted.latency_ps))
+    assert counted.energy_pj - without.energy_pj == pytest.approx(leakage_pj(BOARD_MW, counted.latency_ps))

@@ -30,6 +30,7 @@ from mensa_sim.study.reproduce.table import Row, Runs, as_ran, row_of
 from mensa_sim.study.reproduce.taken import Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes, ModelTask, run_model, run_models, stretched, system_of
 from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import Coverage
 from mensa_sim.workload.load import load_workload
@@ -82,9 +83,8 @@ def outcome(model: str, system: str, latency_ps: int, energy_pj: float, utilizat
         macs=10,
         parameter_bytes=5,
         latency_ps=latency_ps,
-        energy_pj={"lpddr4": {"memory": energy_pj}},
-        steady_latency_ps=latency_ps,
-        steady_energy_pj=energy_pj,
+        energy_by_resource_pj={"lpddr4": {"memory": energy_pj}},
+        steady=SteadyState(latency_ps=latency_ps, energy_pj=energy_pj),
         utilization=utilization,
         handoffs=0,
         traffic_bytes=1,
@@ -222,8 +222,8 @@ def test_the_study_sees_what_a_run_sees(system: str) -> None:
     alone = evaluate(graph, load_system(system), Goal(scheduler="mensa", objective="edp"))
     (seen,) = run_model(ModelTask(model="keyboard_cifg", cases=(Case(label="main", system=system),))).outcomes
     assert seen.latency_ps == alone.latency_ps
-    assert seen.total_pj == pytest.approx(alone.energy_pj, rel=1e-12)
-    assert seen.steady_latency_ps == alone.steady.latency_ps
+    assert seen.energy_pj == pytest.approx(alone.energy_pj, rel=1e-12)
+    assert seen.steady.latency_ps == alone.steady.latency_ps
     assert seen.utilization == alone.utilization
     for component, energy in alone.energy_by_component_pj.items():
         assert seen.component_pj.get(component, 0.0) == pytest.approx(energy, rel=1e-12)
@@ -249,8 +249,8 @@ def test_new_prices_on_the_same_mappings_cost_what_a_run_of_the_latency_objectiv
     factors = price_factors(system_of("edge_tpu", ()), system_of("edge_tpu", (override,)))
     scaled = at_prices(old, factors)
     assert old.latency_ps == new.latency_ps
-    assert scaled.total_pj == pytest.approx(new.total_pj, rel=1e-9)
-    assert scaled.total_pj > old.total_pj
+    assert scaled.energy_pj == pytest.approx(new.energy_pj, rel=1e-9)
+    assert scaled.energy_pj > old.energy_pj
 
 
 @pytest.mark.parametrize("override", ["accelerators.edge_tpu.clock_hz=1000000000", "memories.lpddr4.efficiency=0.5"])

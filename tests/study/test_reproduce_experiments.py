@@ -53,7 +53,7 @@ def test_every_experiment_has_an_outcome_on_every_system_that_it_touches(ran: Mo
 def test_prices_on_the_runs_of_a_base_are_those_of_the_base_at_new_prices(ran: ModelOutcomes) -> None:
     base, priced = of(ran, PLAIN_READING, "edge_tpu"), of(ran, "plain_and_leaky", "edge_tpu")
     assert priced.latency_ps == base.latency_ps != of(ran, MAIN, "edge_tpu").latency_ps
-    before, after = base.energy_pj["edge_tpu"], priced.energy_pj["edge_tpu"]
+    before, after = base.energy_by_resource_pj["edge_tpu"], priced.energy_by_resource_pj["edge_tpu"]
     assert after["leakage parameter_buffer"] == pytest.approx(11 * before["leakage parameter_buffer"])
     assert after["leakage mac"] == before["leakage mac"]
 

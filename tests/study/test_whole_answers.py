@@ -53,17 +53,17 @@ def outcome(*, whole: bool) -> Outcome:
 def test_decisions_count_the_answers_time_and_energy_by_what_is_priced(answer: Answer) -> None:
     found = outcome(whole=True)
     assert found.latency_ps == answer.latency_ps
-    assert found.total_pj == pytest.approx(answer.energy_pj)
+    assert found.energy_pj == pytest.approx(answer.energy_pj)
     for component, energy_pj in answer.energy_by_component_pj.items():
         assert found.component_pj[component] == pytest.approx(energy_pj), component
-    memories = [found.energy_pj[name]["memory"] for name in ("lpddr4", "stacked")]
+    memories = [found.energy_by_resource_pj[name]["memory"] for name in ("lpddr4", "stacked")]
     assert min(memories) > 0, "the prompt and the steps read from two memories"
 
 
 def test_who_asks_for_the_step_alone_has_the_first_one(answer: Answer) -> None:
     step = answer.decoding[0].first
     found = outcome(whole=False)
-    assert (found.latency_ps, found.total_pj) == (step.latency_ps, pytest.approx(step.energy_pj))
+    assert (found.latency_ps, found.energy_pj) == (step.latency_ps, pytest.approx(step.energy_pj))
 
 
 def test_explored_designs_have_the_answers_figures_and_conversations(

@@ -55,7 +55,7 @@ def _limit(row: WorthRow) -> str:
 
 def _step(outcome: Outcome) -> str:
     """Tokens in a second, and the energy of one."""
-    return f"{engineering(PS_PER_S / outcome.latency_ps, '').strip()}/s, {energy_text(outcome.total_pj)}"
+    return f"{engineering(PS_PER_S / outcome.latency_ps, '').strip()}/s, {energy_text(outcome.energy_pj)}"
 
 
 def worth_figures(study: NearDataStudy) -> dict[str, Drawn]:

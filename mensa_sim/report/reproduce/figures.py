@@ -105,11 +105,11 @@ def energy_roofline(runs: Runs) -> Figure:
     peak = peak_macs_per_j(system)
     memory_pj = _memory_pj_per_byte(system)
     measured = outcomes(runs, BASELINE)
-    shares = [outcome.macs / outcome.total_pj * PJ_PER_J / peak for outcome in measured]
+    shares = [outcome.macs / outcome.energy_pj * PJ_PER_J / peak for outcome in measured]
     traces = _roofline(
         measured,
         lambda intensity: PJ_PER_J / (PJ_PER_J / peak + memory_pj / intensity) / 1e9,
-        lambda outcome: outcome.macs / outcome.total_pj * PJ_PER_J / 1e9,
+        lambda outcome: outcome.macs / outcome.energy_pj * PJ_PER_J / 1e9,
         "GMAC/J",
     )
     title = (

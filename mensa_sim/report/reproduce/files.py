@@ -94,8 +94,12 @@ def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
 
 
 _CASE_FIELDS = (
-    *("model", "kind", "system", "case=label", "macs", "parameter_bytes", "latency_ps", "energy_pj=total_pj"),
-    *("throughput_inferences_per_s=throughput_per_s", "utilization", "handoffs", "traffic_bytes"),
-    *("steady_latency_ps", "steady_energy_pj", "closed_loop_inferences_per_s=closed_loop_per_s"),
+    *("model", "kind", "system", "case=label", "macs", "parameter_bytes", "latency_ps", "energy_pj"),
+    *("throughput_inferences_per_s", "utilization", "handoffs", "traffic_bytes"),
+    *(
+        "steady_latency_ps=steady.latency_ps",
+        "steady_energy_pj=steady.energy_pj",
+        "closed_loop_inferences_per_s=closed_loop_per_s",
+    ),
     *("objective_value=value", "objective_bound=bound"),
 )

@@ -198,7 +198,7 @@ def energy_figure(runs: Runs) -> Figure:
             ]
             if pairs:
                 totals[kind, system] = {
-                    name: math.fsum(outcome.component_pj.get(name, 0.0) / base.total_pj for outcome, base in pairs)
+                    name: math.fsum(outcome.component_pj.get(name, 0.0) / base.energy_pj for outcome, base in pairs)
                     / len(pairs)
                     for name in ENERGY_COMPONENTS
                 }

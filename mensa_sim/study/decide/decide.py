@@ -23,11 +23,11 @@ from mensa_sim.study.reproduce.table import MAIN
 from mensa_sim.study.reproduce.workers import forget_systems, system_of
 from mensa_sim.study.request.command import made_of, override_texts
 from mensa_sim.study.run.placement import Goal, baseline_goal, goal_on
+from mensa_sim.study.run.result import objective_of
 from mensa_sim.study.sensitivity.joint import Draw, draws_of, interval_of
 from mensa_sim.study.sensitivity.prices import Prices
 from mensa_sim.study.sensitivity.sensitivity import setting_cases
 from mensa_sim.study.sensitivity.setting import RunChoice, price_choices, run_choices
-from mensa_sim.units import PJ_PER_J, PS_PER_S
 
 
 def decide(request: DecideRequest) -> DecideResult:
@@ -101,8 +101,7 @@ def _goal(request: DecideRequest, name: str, texts: Sequence[str]) -> Goal:
 
 
 def _measured(ledger: Ledger, request: DecideRequest) -> tuple[SingleRun, ...]:
-    objective, runs = objective_named(request.objective), ledger.runs
-    found = []
+    runs, found = ledger.runs, []
     for system in map(str, request.systems):
         for workload, outcome in zip(map(str, request.workloads), runs.of(MAIN, system, runs.kinds), strict=True):
             gap = None if outcome.bound is None or not outcome.bound else outcome.value / outcome.bound - 1
@@ -111,8 +110,8 @@ def _measured(ledger: Ledger, request: DecideRequest) -> tuple[SingleRun, ...]:
                     workload=name_of_file(workload),
                     system=name_of_file(system),
                     latency_ps=outcome.latency_ps,
-                    energy_pj=outcome.total_pj,
-                    value=objective.value(outcome.total_pj / PJ_PER_J, outcome.latency_ps / PS_PER_S),
+                    energy_pj=outcome.energy_pj,
+                    value=objective_of(outcome, request.objective),
                     gap=gap,
                 )
             )

@@ -92,10 +92,10 @@ class Scores:
         """The same mean of one of `energy` and `latency` alone, as taken."""
         runs = self._ledger.runs
         outcomes = runs.of(MAIN, system, runs.kinds)
-        return self._mean([math.log(each.total_pj if name == "energy" else each.latency_ps) for each in outcomes])
+        return self._mean([math.log(each.energy_pj if name == "energy" else each.latency_ps) for each in outcomes])
 
     def _log(self, outcome: Outcome) -> float:
-        return math.log(self._objective.value(outcome.total_pj, float(outcome.latency_ps)))
+        return math.log(self._objective.value(outcome.energy_pj, float(outcome.latency_ps)))
 
     def _mean(self, logarithms: Sequence[float]) -> float:
         return math.fsum(share * each for share, each in zip(self._shares, logarithms, strict=True))

@@ -4,13 +4,12 @@ from functools import partial
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.static_energy import LEAKAGE
 from mensa_sim.hardware.system import System
 from mensa_sim.simulate.metrics.inference import metrics
 from mensa_sim.study.generation.answer import Answer, energy_of
 from mensa_sim.study.generation.generation import answer_on
-from mensa_sim.study.reproduce.outcome import Case, Outcome, energy_by_resource
-from mensa_sim.study.run.result import SystemResult
+from mensa_sim.study.reproduce.outcome import Case, Outcome, energy_by_resource, general
+from mensa_sim.study.run.result import SteadyState, SystemResult
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.generation.model import Generation
 
@@ -40,9 +39,8 @@ def answer_outcome(generation: Generation, kind: str, case: Case, system: System
         macs=step.macs,
         parameter_bytes=step.parameter_bytes,
         latency_ps=answer.latency_ps,
-        energy_pj=_energy(answer, step, prompt),
-        steady_latency_ps=answer.latency_ps,
-        steady_energy_pj=answer.energy_pj,
+        energy_by_resource_pj=_energy(answer, step, prompt),
+        steady=SteadyState(latency_ps=answer.latency_ps, energy_pj=answer.energy_pj),
         utilization=step.utilization,
         handoffs=step.handoffs,
         traffic_bytes=round(moved),
@@ -69,11 +67,11 @@ def _energy(answer: Answer, step: SystemResult, prompt: SystemResult) -> dict[st
         whole: dict[str, float] = {}
         for parts in first.values():
             for component, energy_pj in parts.items():
-                whole[_general(component)] = whole.get(_general(component), 0.0) + energy_pj
+                whole[general(component)] = whole.get(general(component), 0.0) + energy_pj
         for resource, parts in first.items():
             mine = found.setdefault(resource, {})
             for component, energy_pj in parts.items():
-                name = _general(component)
+                name = general(component)
                 share = energy_pj / whole[name] if whole[name] else 0.0
                 mine[component] = mine.get(component, 0.0) + share * answer.over_steps(partial(energy_of, name))
     return found | ({MOVED: dict(answer.moved_pj)} if answer.moved_pj else {})
@@ -82,8 +80,3 @@ def _energy(answer: Answer, step: SystemResult, prompt: SystemResult) -> dict[st
 def _of(result: SystemResult) -> dict[str, dict[str, float]]:
     measured = metrics(result.timeline, result.hardware, result.graph)
     return energy_by_resource(result.timeline, result.hardware, measured)
-
-
-def _general(component: str) -> str:
-    """The component that answers know it as."""
-    return LEAKAGE if component.startswith(f"{LEAKAGE} ") else component

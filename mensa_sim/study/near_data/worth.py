@@ -241,7 +241,7 @@ def _row(
     if len(both) < len(worlds):
         return None
     times = [alone.latency_ps / together.latency_ps for alone, together in both]
-    energies = [alone.total_pj / together.total_pj for alone, together in both]
+    energies = [alone.energy_pj / together.energy_pj for alone, together in both]
     return WorthRow(
         system=system,
         cell=cell,
@@ -265,8 +265,8 @@ def _why(ran: ModelOutcomes, system: str, under: str) -> str:
 
 WORTH_FIELDS = (
     *("system", "cell.model", "cell.parameters", "cell.bits", "cell.context", "limit_w"),
-    *("alone_ps=alone.latency_ps", "alone_pj=alone.total_pj"),
-    *("together_ps=together.latency_ps", "together_pj=together.total_pj"),
+    *("alone_ps=alone.latency_ps", "alone_pj=alone.energy_pj"),
+    *("together_ps=together.latency_ps", "together_pj=together.energy_pj"),
     *("time_gain=time.taken", "time_low=time.least", "time_high=time.most"),
     *("energy_gain=energy.taken", "energy_low=energy.least", "energy_high=energy.most"),
 )

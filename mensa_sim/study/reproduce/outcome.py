@@ -18,7 +18,7 @@ from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.inference import simulate_in_turn
-from mensa_sim.simulate.metrics.inference import AcceleratorMetrics, Metrics, metrics
+from mensa_sim.simulate.metrics.inference import Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
@@ -27,6 +27,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
 from mensa_sim.study.run.foreseen import foreseen
 from mensa_sim.study.run.placement import Goal, Placement, place
+from mensa_sim.study.run.result import FirstInference, SteadyState
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
@@ -72,24 +73,15 @@ class FamilyWork:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(FirstInference):
     """One model on one system: the first inference, the steady state and, where asked for, overlapping inferences."""
 
     model: str
     kind: str
     label: str
-    system: str
-    macs: int
-    parameter_bytes: int
-    latency_ps: int
-    energy_pj: Mapping[str, Mapping[str, float]]
+    energy_by_resource_pj: Mapping[str, Mapping[str, float]]
     """By resource (accelerator, memory, link, host), then component; what time alone costs are components."""
-    steady_latency_ps: int
-    steady_energy_pj: float
-    utilization: float
-    handoffs: int
     traffic_bytes: int
-    accelerators: Mapping[str, AcceleratorMetrics]
     families: Mapping[int, FamilyWork]
     value: float
     """Of the schedule, as its flow predicts the objective."""
@@ -98,24 +90,23 @@ class Outcome:
     closed_loop_per_s: float | None = None
 
     @property
-    def total_pj(self) -> float:
+    def energy_pj(self) -> float:
         """Energy of one inference."""
-        return math.fsum(energy for parts in self.energy_pj.values() for energy in parts.values())
-
-    @property
-    def throughput_per_s(self) -> float:
-        """1 / latency: one inference at a time."""
-        return PS_PER_S / self.latency_ps
+        return math.fsum(energy for parts in self.energy_by_resource_pj.values() for energy in parts.values())
 
     @property
     def component_pj(self) -> dict[str, float]:
         """Energy by component over all resources; the leakage of all components is one."""
         parts: dict[str, list[float]] = {}
-        for resource in self.energy_pj.values():
+        for resource in self.energy_by_resource_pj.values():
             for component, energy in resource.items():
-                name = LEAKAGE if component.startswith(f"{LEAKAGE} ") else component
-                parts.setdefault(name, []).append(energy)
+                parts.setdefault(general(component), []).append(energy)
         return {name: math.fsum(parts[name]) for name in sorted(parts)}
+
+
+def general(component: str) -> str:
+    """What all leakage is called, whatever component of an accelerator leaks; any other component itself."""
+    return LEAKAGE if component.startswith(f"{LEAKAGE} ") else component
 
 
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
@@ -144,9 +135,8 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         macs=graph.macs,
         parameter_bytes=graph.parameter_bytes,
         latency_ps=first.latency_ps,
-        energy_pj=energy_by_resource(timeline, system, first),
-        steady_latency_ps=steady.latency_ps,
-        steady_energy_pj=steady.energy_pj,
+        energy_by_resource_pj=energy_by_resource(timeline, system, first),
+        steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
         utilization=first.utilization,
         handoffs=first.handoffs,
         traffic_bytes=sum(first.traffic_bytes.values()),

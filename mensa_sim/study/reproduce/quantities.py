@@ -14,6 +14,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.files import read_mapping
 from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Outcome
+from mensa_sim.study.run.result import Took
 from mensa_sim.units import PJ_PER_J, PS_PER_S, leakage_pj
 
 BUFFER_COMPONENTS = tuple(f"{name}_buffer" for name in BUFFERS)
@@ -24,32 +25,27 @@ DEFINITIONS: Mapping[str, str] = read_mapping(Path(__file__).with_name("definiti
 PairMeasure = Callable[[Outcome, Outcome], float]
 Measure = Callable[[Outcome, System], float]
 
-PAIRED: Mapping[str, PairMeasure] = {
-    "energy_efficiency": lambda ours, theirs: theirs.total_pj / ours.total_pj,
+COMPARED: Mapping[str, Callable[[Took, Took], float]] = {
+    "energy_efficiency": lambda ours, theirs: theirs.energy_pj / ours.energy_pj,
     "throughput": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
     "latency": lambda ours, theirs: theirs.latency_ps / ours.latency_ps,
-    "total_energy": lambda ours, theirs: ours.total_pj / theirs.total_pj,
-    "utilization": lambda ours, theirs: ours.utilization / theirs.utilization,
+    "total_energy": lambda ours, theirs: ours.energy_pj / theirs.energy_pj,
     "latency_change": lambda ours, theirs: ours.latency_ps / theirs.latency_ps - 1,
-    "energy_change": lambda ours, theirs: ours.total_pj / theirs.total_pj - 1,
+    "energy_change": lambda ours, theirs: ours.energy_pj / theirs.energy_pj - 1,
+}
+"""Quantities of an inference against another: of the first ones, or of those that find what one before left on chip."""
+
+PAIRED: Mapping[str, PairMeasure] = {
+    **COMPARED,
+    "utilization": lambda ours, theirs: ours.utilization / theirs.utilization,
 }
 """Quantities of one model on a system against another."""
 
-STEADY: Mapping[str, PairMeasure] = {
-    "energy_efficiency": lambda ours, theirs: theirs.steady_energy_pj / ours.steady_energy_pj,
-    "throughput": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
-    "latency": lambda ours, theirs: theirs.steady_latency_ps / ours.steady_latency_ps,
-    "total_energy": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj,
-    "latency_change": lambda ours, theirs: ours.steady_latency_ps / theirs.steady_latency_ps - 1,
-    "energy_change": lambda ours, theirs: ours.steady_energy_pj / theirs.steady_energy_pj - 1,
-}
-"""The same for an inference that finds what the one before it left on chip."""
-
 TOTALS: Mapping[str, tuple[Callable[[Outcome], float], bool]] = {
-    "energy_efficiency": (lambda outcome: outcome.total_pj, True),
+    "energy_efficiency": (lambda outcome: outcome.energy_pj, True),
     "throughput": (lambda outcome: outcome.latency_ps, True),
     "latency": (lambda outcome: outcome.latency_ps, True),
-    "total_energy": (lambda outcome: outcome.total_pj, False),
+    "total_energy": (lambda outcome: outcome.energy_pj, False),
     "utilization": (lambda outcome: outcome.utilization, False),
 }
 """What is summed over models for the ratio of totals, and whether our sum is the one below."""
@@ -59,7 +55,7 @@ def _static_share(outcome: Outcome, system: System) -> float:
     leakage = {
         component.removeprefix(f"{LEAKAGE} "): energy
         for placed in system.accelerators
-        for component, energy in outcome.energy_pj[placed.name].items()
+        for component, energy in outcome.energy_by_resource_pj[placed.name].items()
         if component.startswith(f"{LEAKAGE} ")
     }
     return sum(leakage.get(name, 0.0) for name in BUFFER_COMPONENTS) / math.fsum(leakage.values())
@@ -72,12 +68,12 @@ def _dynamic_share(outcome: Outcome, system: System) -> float:
 
 def _off_chip_share(outcome: Outcome, system: System) -> float:
     components = outcome.component_pj
-    return sum(components.get(name, 0.0) for name in ("memory", "link", BACKGROUND)) / outcome.total_pj
+    return sum(components.get(name, 0.0) for name in ("memory", "link", BACKGROUND)) / outcome.energy_pj
 
 
 def _held(outcome: Outcome, system: System) -> float:
-    capacity = sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in system.accelerators)
-    return min(1.0, capacity / outcome.parameter_bytes) if outcome.parameter_bytes else 1.0
+    capacity_bytes = parameter_capacity_bytes(system)
+    return min(1.0, capacity_bytes / outcome.parameter_bytes) if outcome.parameter_bytes else 1.0
 
 
 ALONE: Mapping[str, Measure] = {
@@ -86,7 +82,7 @@ ALONE: Mapping[str, Measure] = {
         outcome.macs * PS_PER_S / outcome.latency_ps / peak_macs_per_s(system)
     ),
     "energy_efficiency_of_peak": lambda outcome, system: (
-        outcome.macs / outcome.total_pj * PJ_PER_J / peak_macs_per_j(system)
+        outcome.macs / outcome.energy_pj * PJ_PER_J / peak_macs_per_j(system)
     ),
     "buffer_share_of_static_energy": _static_share,
     "buffer_share_of_dynamic_energy": _dynamic_share,
@@ -100,6 +96,11 @@ ALONE: Mapping[str, Measure] = {
 def peak_macs_per_s(system: System) -> int:
     """MAC rate of all accelerators together."""
     return sum(placed.spec.peak_macs_per_s for placed in system.accelerators)
+
+
+def parameter_capacity_bytes(system: System) -> int:
+    """Room for parameters in the buffers of all accelerators together."""
+    return sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in system.accelerators)
 
 
 def peak_macs_per_j(system: System) -> float:

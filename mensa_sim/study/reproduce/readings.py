@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mensa_sim.hardware.static_energy import BACKGROUND, LEAKAGE
-from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.paper import kinds_meant
-from mensa_sim.study.reproduce.quantities import ALONE
+from mensa_sim.study.reproduce.quantities import ALONE, parameter_capacity_bytes
 from mensa_sim.study.reproduce.table import MAIN, Row, Runs
 from mensa_sim.study.reproduce.workers import ModelOutcomes, system_of
 from mensa_sim.workload.families.paper import FAMILIES, Family, Features, Membership, nearest_family
@@ -141,7 +140,7 @@ def _static(row: Row, runs: Runs) -> Iterator[Reading]:
 def _held(row: Row, runs: Runs) -> Iterator[Reading]:
     """The buffer's share of all parameters, and of models whose gates have the paper's size."""
     models = [each for each in runs.models if each.kind in kinds_meant(row.figure.models)]
-    capacity = _parameter_capacity(system_of(row.figure.system, runs.taken.on(row.figure.system)))
+    capacity = parameter_capacity_bytes(system_of(row.figure.system, runs.taken.on(row.figure.system)))
     sizes = [each.parameter_bytes for each in models]
     yield Reading(
         name="of_all_parameters",
@@ -186,10 +185,6 @@ def _throughput(row: Row, runs: Runs) -> Iterator[Reading]:
 
 PAPER_GATE_BYTES = 2.1e6
 """Parameters of an average gate (Boroumand et al., PACT 2021)."""
-
-
-def _parameter_capacity(system: System) -> int:
-    return sum(placed.spec.buffer_bytes.get("parameter", 0) for placed in system.accelerators)
 
 
 READINGS: Mapping[str, Callable[[Row, Runs], Iterator[Reading]]] = {

@@ -101,8 +101,8 @@ def at_prices(outcome: Outcome, factors: Factors) -> Outcome:
 
     The energies of the steady state and of the schedule's objective are not split by component: they stay as they were.
     """
-    energy_pj = {
+    priced = {
         resource: {component: energy * factors.get((resource, component), 1.0) for component, energy in parts.items()}
-        for resource, parts in outcome.energy_pj.items()
+        for resource, parts in outcome.energy_by_resource_pj.items()
     }
-    return dataclasses.replace(outcome, energy_pj=energy_pj)
+    return dataclasses.replace(outcome, energy_by_resource_pj=priced)

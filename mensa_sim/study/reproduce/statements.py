@@ -26,8 +26,7 @@ def _mean_ratio(runs: Runs, label: str, system: str, against: str) -> float | No
     ours, theirs = runs.of(label, system, RECURRENT_KINDS), runs.of(label, against, RECURRENT_KINDS)
     if not ours or len(ours) != len(theirs):
         return None
-    ratios = [other.latency_ps / mine.latency_ps for mine, other in zip(ours, theirs, strict=True)]
-    return math.fsum(ratios) / len(ratios)
+    return _mean([other.latency_ps / mine.latency_ps for mine, other in zip(ours, theirs, strict=True)])
 
 
 def _recurrent_on_base_hb(runs: Runs) -> str:
@@ -38,7 +37,7 @@ def _recurrent_on_base_hb(runs: Runs) -> str:
         return ""
     busy = [each.accelerators["pavlov"] for each in runs.of(MAIN, "mensa_g", RECURRENT_KINDS)]
     used = [share.utilization for share in busy if share.macs]
-    reached = f"; Pavlov reaches {math.fsum(used) / len(used):.0%} of its 128 GMAC/s" if used else ""
+    reached = f"; Pavlov reaches {_mean(used):.0%} of its 128 GMAC/s" if used else ""
     return (
         f"On LSTMs and transducers Mensa-G is {main:.2f} times as fast as Base+HB (paper: 1.26), whose ports are as "
         f"wide as its memory asks for. With the Edge TPU's narrow ones it would be {narrow:.2f} times as "
@@ -104,7 +103,7 @@ def _shares_of_baseline(runs: Runs, system: str, label: str = MAIN) -> dict[str,
     """Energy of CNNs by component, each over the Edge TPU's on the same model, in the mean over models."""
     pairs = list(zip(runs.of(label, system, CNN), runs.of(label, "edge_tpu", CNN), strict=True))
     names = dict.fromkeys(name for outcome, _ in pairs for name in outcome.component_pj)
-    return {name: _mean([o.component_pj.get(name, 0.0) / base.total_pj for o, base in pairs]) for name in names}
+    return {name: _mean([o.component_pj.get(name, 0.0) / base.energy_pj for o, base in pairs]) for name in names}
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -115,10 +114,12 @@ def _overlap(runs: Runs) -> str:
     gains = []
     for system in ("edge_tpu", "mensa_g"):
         outcomes = runs.of(MAIN, system, ("cnn", "lstm", "transducer", "rcnn"))
-        rates = [o.closed_loop_per_s / o.throughput_per_s for o in outcomes if o.closed_loop_per_s is not None]
+        rates = [
+            o.closed_loop_per_s / o.throughput_inferences_per_s for o in outcomes if o.closed_loop_per_s is not None
+        ]
         if not rates:
             return ""
-        gains.append(math.fsum(rates) / len(rates))
+        gains.append(_mean(rates))
     return (
         f"With {IN_FLIGHT} inferences in flight, throughput is {gains[1]:.2f} times 1 / latency on Mensa-G, whose "
         f"accelerators work on several at once, and {gains[0]:.2f} times on the Edge TPU; the headline leaves that out."

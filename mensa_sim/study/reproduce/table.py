@@ -9,7 +9,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import PaperFigure, family_meant, kinds_meant
-from mensa_sim.study.reproduce.quantities import ALONE, PAIRED, STEADY, Means, means_of, paired_means
+from mensa_sim.study.reproduce.quantities import ALONE, COMPARED, PAIRED, Means, means_of, paired_means
 from mensa_sim.study.reproduce.taken import SHIPPED, Taken
 from mensa_sim.study.reproduce.workers import ModelOutcomes
 from mensa_sim.workload.families.paper import share_inside
@@ -131,9 +131,9 @@ def row_of(figure: PaperFigure, runs: Runs, system_named: SystemNamed, label: st
     if [outcome.model for outcome in ours] != [outcome.model for outcome in theirs]:
         return Row(figure=figure, reason=f"not every model of {figure.models} was run on {figure.against}")
     steady = None
-    if figure.quantity in STEADY:
+    if figure.quantity in COMPARED:
         pairs = zip(ours, theirs, strict=True)
-        steady = means_of([STEADY[figure.quantity](*pair) for pair in pairs]).arithmetic
+        steady = means_of([COMPARED[figure.quantity](ours.steady, theirs.steady) for ours, theirs in pairs]).arithmetic
     means = paired_means(figure.quantity, ours, theirs)
     return Row(figure=figure, ours=means, steady=steady, models=len(ours))
 

@@ -106,29 +106,41 @@ class BestSchedule:
     the schedule is the best by, so that another may simulate better."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
-class SystemResult:
-    """One workload on one system: totals, and what each layer and accelerator did."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstInference:
+    """What an inference that finds empty buffers takes on a system, and an inference after it."""
 
-    workload: str
     system: str
-    scheduler: str
-    objective: str
-    seed: int
     macs: int
     parameter_bytes: int
     latency_ps: int
-    energy_by_component_pj: Mapping[str, float]
-    """Dynamic energy by component, and what time alone costs as components of their own."""
     utilization: float
     """MACs over the sum of peak x busy time."""
-    traffic_bytes: Mapping[str, int]
-    area_mm2: float | None
     accelerators: Mapping[str, AcceleratorMetrics]
     handoffs: int
-    layers: tuple[LayerResult, ...]
+    """Tensors that an accelerator gets from another one."""
     steady: SteadyState
-    """All other figures are those of the first inference, which finds empty buffers."""
+    """All other figures are those of the first inference."""
+
+    @property
+    def throughput_inferences_per_s(self) -> float:
+        """1 / latency: one inference at a time, never pipelined."""
+        return PS_PER_S / self.latency_ps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class SystemResult(FirstInference):
+    """One workload on one system: totals, and what each layer and accelerator did."""
+
+    workload: str
+    scheduler: str
+    objective: str
+    seed: int
+    energy_by_component_pj: Mapping[str, float]
+    """Dynamic energy by component, and what time alone costs as components of their own."""
+    traffic_bytes: Mapping[str, int]
+    area_mm2: float | None
+    layers: tuple[LayerResult, ...]
     coverage: Coverage
     coverage_shares: Mapping[str, Share]
     """Shares of MACs and bytes: costed and unsupported."""
@@ -167,11 +179,6 @@ class SystemResult:
     def products(self) -> Mapping[str, float]:
         """The mixed objectives, by the names of their figures: `edp_j_s`, ..."""
         return {figure: self.objective_value(name) for name, figure in mixed_objectives().items()}
-
-    @property
-    def throughput_inferences_per_s(self) -> float:
-        """1 / latency: one inference at a time, never pipelined."""
-        return PS_PER_S / self.latency_ps
 
     @property
     def macs_per_s(self) -> float:

@@ -65,8 +65,8 @@ class Prices:
 
 def _energies(outcomes: Sequence[Outcome], positions: Floats, ends: Sequence[tuple[Factors, Factors]]) -> Floats:
     """Energy of each draw (rows) and model (columns)."""
-    keys = sorted({(r, c) for outcome in outcomes for r, parts in outcome.energy_pj.items() for c in parts})
-    energy = np.array([[outcome.energy_pj.get(r, {}).get(c, 0.0) for outcome in outcomes] for r, c in keys])
+    keys = sorted({(r, c) for outcome in outcomes for r, parts in outcome.energy_by_resource_pj.items() for c in parts})
+    energy = np.array([[outcome.energy_by_resource_pj.get(r, {}).get(c, 0.0) for outcome in outcomes] for r, c in keys])
     factors = np.ones((len(positions), len(keys)))
     for number, (low, high) in enumerate(ends):
         factors *= _between(keys, low, high, positions[:, number])

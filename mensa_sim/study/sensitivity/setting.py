@@ -2,7 +2,7 @@
 
 These are every constant of the technology that a run uses, and every stated choice. A constant whose publications agree
 is varied by a half to either side; where they do not, over what they say. Prices alone need no new run
-(`reproduce_scaling`); what changes times or mappings is run again, mappings searched anew.
+(`reproduce/scaling.py`); what changes times or mappings is run again, mappings searched anew.
 """
 
 from collections.abc import Iterator, Sequence

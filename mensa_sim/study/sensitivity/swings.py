@@ -9,7 +9,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.experiments.experiment import RECURRENT_KINDS
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.paper import OWN_KIND
-from mensa_sim.study.reproduce.quantities import PAIRED, STEADY, means_of
+from mensa_sim.study.reproduce.quantities import COMPARED, PAIRED, means_of
 from mensa_sim.study.reproduce.scaling import at_prices
 from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.sensitivity.joint import RECURRENT_SHARE
@@ -142,7 +142,12 @@ class Swings:
 
     def free(self) -> list[Swing]:
         """Choices of what is counted, which need no run: the steady state, the mix of models, the kind of mean."""
-        steady = {h: means_of([STEADY[h[0]](*p) for p in self._pairs(h, MAIN)]).arithmetic for h in self.headlines}
+        steady = {
+            h: means_of(
+                [COMPARED[h[0]](ours.steady, theirs.steady) for ours, theirs in self._pairs(h, MAIN)]
+            ).arithmetic
+            for h in self.headlines
+        }
         source = "a choice: the paper does not say"
         found = [self._swing("which inference", "the first", "the steady state", source, steady)]
         for share in RECURRENT_SHARE if OWN_KIND not in self.runs.kinds else ():
