@@ -105,7 +105,7 @@ class TileTraffic(Generic[Number]):
     """Width of an element that crosses."""
 
 
-def cross(way: Way, visits: Visits[Number], *, sums: bool = False) -> TileTraffic[Number]:
+def cross(way: Way, visits: Visits[Number], *, sums: bool) -> TileTraffic[Number]:
     """The crossing of one boundary; `sums` are those between the array and the level that it adds to."""
     if way.operand != "output":
         return TileTraffic(

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import field
 from functools import reduce
 from math import lcm, prod
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,6 @@ from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.layer import Layer
-
-_AS_IT_IS: Mapping[Operand, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +65,7 @@ class Port:
     operands: dict[str, list[Accesses]] = field(default_factory=dict)
     """Beside `shared`, which take every port: those of an operand."""
 
-    def access(self, reads: Any, writes: Any, spread: Any = 1, operand: str | None = None) -> None:
+    def access(self, reads: Any, writes: Any, spread: Any, operand: str | None = None) -> None:
         """Add accesses that so many instances share, of one operand or at every port."""
         self.reads = self.reads + reads
         self.writes = self.writes + writes
@@ -113,10 +110,7 @@ def new_tally(accelerator: PeArray) -> LayerTally:
 
 
 def nest_traffic(
-    tally: LayerTally,
-    counts: NestCounts,
-    repeats: Repeats,
-    memory_share: Mapping[Operand, float] = MappingProxyType({}),
+    tally: LayerTally, counts: NestCounts, repeats: Repeats, memory_share: Mapping[Operand, float]
 ) -> None:
     """Add the accesses of a nest over all its steps.
 
@@ -125,7 +119,7 @@ def nest_traffic(
     """
     for operand, count in counts.operands.items():
         steps, fetches = repeats.steps, repeats.fetches[operand]
-        share = memory_share.get(operand, 1.0)
+        share = memory_share[operand]
         crossing = coded_bits(count.memory_read_bits, share), coded_bits(count.memory_write_bits, share)
         tally.move(operand, MEMORY, *(bits * fetches for bits in crossing))
         for level in reversed(count.levels):

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
+from mensa_sim.cost.counts.axis import full_and_rest
 from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
 from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.traffic import StackTraffic
@@ -106,8 +107,8 @@ class TwoProducts:
     def _kinds(self, cut: Parts) -> Iterator[tuple[int, int, int]]:
         """Rows, channels and how many tiles have so many, over all copies."""
         part = -(-self.channels // cut.parts)
-        for rows, row_tiles in _full_and_rest(self.rows, cut.rows):
-            for channels, times in _full_and_rest(self.channels, part):
+        for rows, _, row_tiles in full_and_rest(self.rows, cut.rows):
+            for channels, _, times in full_and_rest(self.channels, part):
                 yield rows, channels, row_tiles * times * self._copies
 
     def _tile(self, layer: Layer, rows: int, part: int, pricer: StackPricer) -> Layer:
@@ -161,12 +162,6 @@ def _nest_of(layer: Layer) -> LoopNest:
     if layer.nest is None:
         raise ValueError(f"{layer.name}: is no product")
     return layer.nest
-
-
-def _full_and_rest(size: int, step: int) -> list[tuple[int, int]]:
-    """Whole steps and the rest: each size and how many."""
-    full, rest = divmod(size, step)
-    return [(each, count) for each, count in ((step, full), (rest, 1)) if each and count]
 
 
 def two_products(

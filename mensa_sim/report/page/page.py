@@ -77,7 +77,7 @@ def _as_text(plotly_text: str) -> str:
     return html.escape(html.unescape(plotly_text))
 
 
-def figures_block(blocks: Sequence[str], *, small: bool = False) -> str:
+def figures_block(blocks: Sequence[str], *, small: bool) -> str:
     """Figures side by side where the screen is wide enough; `small` ones also where it is not."""
     return f'<div class="figures{" small" if small else ""}">\n' + "\n".join(blocks) + "\n</div>"
 
@@ -152,7 +152,7 @@ def low_block(table: str) -> str:
     return f'<div class="low">{table}</div>'
 
 
-def provenance_block(versions: Mapping[str, str], inputs: Mapping[str, str], command: str = "") -> str:
+def provenance_block(versions: Mapping[str, str], inputs: Mapping[str, str], command: str) -> str:
     """The command that makes the result again, versions, and the hash of every input file."""
     blocks = [heading("Versions", level=3) + table_block(("name", "version"), tuple(versions.items()))]
     if inputs:

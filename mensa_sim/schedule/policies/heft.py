@@ -36,10 +36,7 @@ class Timetable:
     def take(self, start_ps: int, finish_ps: int) -> None:
         """Run a unit while the accelerator is idle."""
         insort(self._busy, (start_ps, finish_ps))
-        place = bisect_right(self._idle, (start_ps, math.inf)) - 1
-        if place >= 0 and start_ps < self._idle[place][1]:
-            before, after = (self._idle[place][0], start_ps), (finish_ps, self._idle[place][1])
-            self._idle[place : place + 1] = [each for each in (before, after) if each[0] < each[1]]
+        _use(self._idle, start_ps, finish_ps)
 
     def first_start(self, ready_ps: int, latency_ps: int) -> int:
         """The earliest start from `ready_ps` on at which the accelerator stays idle long enough."""
@@ -73,9 +70,7 @@ class ChannelTime:
     def take(self, start_ps: int, used_ps: int) -> None:
         """Use the channel from then on."""
         for begin_ps, end_ps in self._parts(start_ps, used_ps) if used_ps else ():
-            place = bisect_right(self._idle, (begin_ps, math.inf)) - 1
-            before, after = (self._idle[place][0], begin_ps), (end_ps, self._idle[place][1])
-            self._idle[place : place + 1] = [each for each in (before, after) if each[0] < each[1]]
+            _use(self._idle, begin_ps, end_ps)
 
     def _parts(self, start_ps: int, used_ps: int) -> list[tuple[int, int]]:
         place, found = max(0, bisect_right(self._idle, (start_ps, math.inf)) - 1), list[tuple[int, int]]()
@@ -87,6 +82,14 @@ class ChannelTime:
             used_ps -= length_ps
             place += 1
         return found
+
+
+def _use(idle: list[tuple[int, float]], start_ps: int, end_ps: int) -> None:
+    """Leave of the idle time that holds a span what comes before and after it; a span without time may lie in none."""
+    place = bisect_right(idle, (start_ps, math.inf)) - 1
+    if place >= 0 and start_ps < idle[place][1]:
+        before, after = (idle[place][0], start_ps), (end_ps, idle[place][1])
+        idle[place : place + 1] = [each for each in (before, after) if each[0] < each[1]]
 
 
 def heft(problem: Problem) -> Schedule:

@@ -111,7 +111,7 @@ def scenario_metrics(
     system: System,
     end_ps: int,
     backlogs: Mapping[str, Backlog],
-    leakage_mw: Mapping[str, Mapping[str, float]] | None = None,
+    leakage_mw: Mapping[str, Mapping[str, float]] | None,
 ) -> ScenarioMetrics:
     """The metrics of a run of that length; `leakage_mw` as `static_power` takes it."""
     off_ps = {placed.name: _off_ps(tally.resources[placed.name], end_ps) for placed in system.accelerators}

@@ -142,7 +142,7 @@ class Answer:
         )
 
     def _over_steps_pj(self, component: str) -> float:
-        return self.over_steps(lambda step: step.energy_by_component_pj.get(component, 0.0))
+        return self.over_steps(partial(energy_of, component))
 
     @property
     def time_per_token_ps(self) -> float | None:

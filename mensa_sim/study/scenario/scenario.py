@@ -176,7 +176,7 @@ def scenario_given(request: WorkloadRequest, seed: int | None) -> GivenScenario:
     )
 
 
-def generations_of(scenario: Scenario, *, allow_code: bool = False) -> Generations:
+def generations_of(scenario: Scenario, *, allow_code: bool) -> Generations:
     """The models of those workloads of a scenario that generate."""
     names = dict.fromkeys(stream.workload for stream in scenario.streams)
     found = {name: load_generation(name, allow_code=allow_code) for name in names}
