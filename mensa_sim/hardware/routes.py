@@ -71,6 +71,12 @@ def link_name(link: Link) -> str:
     return "-".join(link.between)
 
 
+def bandwidths_of(system: System) -> dict[str, float]:
+    """What transfers reach over each memory and each link, in bytes a second, by its name among the resources."""
+    memories = {name: memory.effective_bytes_per_s for name, memory in system.memories.items()}
+    return memories | {link_name(link): float(link.bandwidth_bytes_per_s) for link in system.links}
+
+
 def routes_of(system: System) -> dict[tuple[str, str], Route]:
     """The route between every ordered pair of homes of a system's accelerators, as `route_between` says."""
     names = {system.home_of(placed.name): placed.name for placed in system.accelerators}

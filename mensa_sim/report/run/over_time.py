@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mensa_sim.hardware.accelerator import BufferName
-from mensa_sim.hardware.routes import link_name
+from mensa_sim.hardware.routes import bandwidths_of
 from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, shown
@@ -79,8 +79,7 @@ def _area(name: str, look: Look, x: Sequence[float], y: Sequence[float], unit: s
 def bandwidth_drawn(system: System, timeline: Timeline, owners: Owners, *, wide: bool = False) -> Drawn:
     """A row for each memory and link: its bandwidth in use, stacked by the accelerator that it serves."""
     end_ps = max(1, timeline.end_ps)
-    limits = {name: memory.effective_bytes_per_s for name, memory in system.memories.items()}
-    limits |= {link_name(link): float(link.bandwidth_bytes_per_s) for link in system.links}
+    limits = bandwidths_of(system)
     own = {name: [s for s in timeline.spans if s.resource == name and s.size_bytes] for name in limits}
     rows = [name for name in limits if own[name]]
     x, unit = _times(end_ps)

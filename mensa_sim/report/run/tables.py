@@ -12,6 +12,7 @@ from mensa_sim.report.page.products import predicted_text, product_rows
 from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
+from mensa_sim.simulate.record.timeline import covered_ps
 from mensa_sim.study.run.result import LayerResult, Optimality, RunResult, SystemResult, energy_components, ratios
 
 
@@ -81,10 +82,7 @@ def splits_text(result: SystemResult) -> tuple[str, ...]:
         return ()
     along = Counter(each.axis for each in result.splits)
     names = dict.fromkeys(name for each in result.splits for name in each.parts)
-    took_ps = reached_ps = 0
-    for each in sorted(result.splits, key=lambda each: each.start_ps):
-        took_ps += max(0, each.end_ps - max(each.start_ps, reached_ps))
-        reached_ps = max(reached_ps, each.end_ps)
+    took_ps = covered_ps((each.start_ps, each.end_ps) for each in result.splits)
     whole = [each.whole_ps for each in result.splits if each.whole_ps is not None]
     against = f", whole ones one after another {time_text(sum(whole))}" if len(whole) == len(result.splits) else ""
     heard = f"; what they share is read once, which saves {bytes_text(result.heard_bytes)} of memory traffic"

@@ -10,7 +10,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps
 from mensa_sim.simulate.plan.plan import handoffs
-from mensa_sim.simulate.record.timeline import Span, Timeline
+from mensa_sim.simulate.record.timeline import Span, Timeline, covered_ps
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
 
@@ -157,12 +157,7 @@ def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:
 
 def union_ps(spans: Iterable[Span]) -> int:
     """Time in which at least one of the spans is open."""
-    busy_ps = 0
-    reached_ps = 0
-    for span in sorted(spans, key=lambda span: span.start_ps):
-        busy_ps += max(0, span.end_ps - max(span.start_ps, reached_ps))
-        reached_ps = max(reached_ps, span.end_ps)
-    return busy_ps
+    return covered_ps((span.start_ps, span.end_ps) for span in spans)
 
 
 def _grouped(spans: Iterable[Span], field: str) -> Mapping[str, list[Span]]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from mensa_sim.hardware.routes import link_name
+from mensa_sim.hardware.routes import bandwidths_of
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
@@ -178,8 +178,7 @@ def _accelerator(
 
 
 def _channels(tally: Tally, system: System, end_ps: int) -> dict[str, ChannelLoad]:
-    bandwidths = {name: memory.effective_bytes_per_s for name, memory in system.memories.items()}
-    bandwidths |= {link_name(link): float(link.bandwidth_bytes_per_s) for link in system.links}
+    bandwidths = bandwidths_of(system)
     moved = {name: tally.resources[name].size_bytes if name in tally.resources else 0 for name in bandwidths}
     return {
         name: ChannelLoad(size_bytes=moved[name], utilization=moved[name] * PS_PER_S / (bandwidth * end_ps))

@@ -8,6 +8,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.record.recorder import Busy, Done
+from mensa_sim.simulate.record.timeline import covered_ps
 from mensa_sim.units import transfer_ps
 
 OVERLAP = "overlap"
@@ -113,9 +114,6 @@ class CauseRecorder:
         )
         self._latency_ps[CONTENTION] -= crossed_ps
         total_ps = sum(end_ps - start_ps for start_ps, end_ps in self._intervals)
-        covered_ps = reached_ps = 0
-        for start_ps, end_ps in sorted(self._intervals):
-            covered_ps += max(0, end_ps - max(start_ps, reached_ps))
-            reached_ps = max(reached_ps, end_ps)
-        self._latency_ps[OVERLAP] = covered_ps - total_ps
-        self._latency_ps[GATING] = time_ps - request.arrival_ps - covered_ps
+        working_ps = covered_ps(self._intervals)
+        self._latency_ps[OVERLAP] = working_ps - total_ps
+        self._latency_ps[GATING] = time_ps - request.arrival_ps - working_ps

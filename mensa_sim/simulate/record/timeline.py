@@ -1,6 +1,6 @@
 """Spans, the flat record of what happened, and the timeline that holds them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple, Self
 
@@ -16,6 +16,19 @@ come back from a cut supply."""
 
 
 NO_ENERGY: Mapping[str, float] = {}
+
+
+def covered_ps(intervals: Iterable[tuple[int, int]]) -> int:
+    """Time in which at least one of some intervals, from a start to an end each, is open.
+
+    >>> covered_ps([(2, 5), (0, 4), (9, 10)])
+    6
+    """
+    open_ps = reached_ps = 0
+    for start_ps, end_ps in sorted(intervals):
+        open_ps += max(0, end_ps - max(start_ps, reached_ps))
+        reached_ps = max(reached_ps, end_ps)
+    return open_ps
 
 
 class Span(NamedTuple):
