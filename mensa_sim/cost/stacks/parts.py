@@ -72,7 +72,7 @@ class TwoProducts:
             read_bytes=bits_to_bytes(self._input_bits(self.rows) * self._copies),
             written_bytes=self._last.output_bytes,
             parameter_bytes=sum(each) * tiles,
-            kept=frozenset(),
+            kept={},
         )
 
     @property

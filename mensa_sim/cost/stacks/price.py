@@ -1,6 +1,6 @@
 """What a stack costs: its layers' tiles priced by the mapper, in the room that rows and parameters leave them."""
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -47,6 +47,8 @@ class RowMove:
     write_bits: int
     stays: bool = False
     """Whether what is written only leaves the level for the array, which adds to it."""
+    loads: int = 0
+    """In how many tiles it comes, and stays for those after them; 0 where each tile moves its part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class TiledStack:
     """In order."""
     tiles: int
     stay: Mapping[str, int]
-    """Bytes of the parameters that stay from the first tile to the last, by layer."""
+    """Bytes of the parameters that stay from the first tile of a copy to the last, by layer."""
 
 
 class StackPricer:
@@ -103,7 +105,7 @@ class StackPricer:
         moved, times = self.traffic(stack.size), stack.size.tiles * stack.size.copies
         if moved is None:
             return None
-        stay = {name: self._layers[name].parameter_bytes for name in moved.kept}
+        stay = moved.kept
         found = []
         for each in stack.layers:
             name = each.layer.name
@@ -114,8 +116,10 @@ class StackPricer:
             for tile in each.tiles:
                 case = self._case(each, name in stay, others, bits_to_bytes(tile.others_bits), 1)
                 tiles.append((tile.layer, case, tile.times * stack.size.copies))
+            loads = stack.size.copies if self._weights[name].by_copy else 1
+            kept_bits = stay.get(name, 0) * loads * BITS_PER_BYTE
             crossings = (
-                RowMove(operand="weight", read_bits=stay.get(name, 0) * BITS_PER_BYTE, write_bits=0),
+                RowMove(operand="weight", read_bits=kept_bits, write_bits=0, loads=loads),
                 RowMove(operand="input", read_bits=each.loads_bits * stack.size.copies, write_bits=0),
                 RowMove(operand="output", read_bits=0, write_bits=each.stores_bits),
             )
@@ -136,16 +140,17 @@ class StackPricer:
         """The cost of each layer over all tiles and copies, in order; none where some tile has no mapping that fits."""
         self.expect([stack])
         found: dict[str, LayerCost] = {}
-        for layer in stack.layers:
+        for place, layer in enumerate(stack.layers):
             priced: list[tuple[LayerCost, int]] = []
             for tile, case, times in layer.tiles:
                 cost = self._known[_key(tile, case)]
                 if cost is None:
                     return None
                 priced.append((cost, times))
-            whole = self._over_tiles(layer.name, priced, layer.crossings)
+            ends = place == 0, place == len(stack.layers) - 1
+            whole = self._over_tiles(layer.name, priced, layer.crossings, ends)
             found[layer.name] = replace(whole, mapping=f"in {stack.tiles} tiles: {whole.mapping}")
-        return interleaved(with_parameters(found, stack.stay))
+        return with_parameters(found, stack.stay)
 
     def expect(self, stacks: Iterable[TiledStack]) -> None:
         """Map the tiles of stacks that will be priced together, which takes less time than one after another."""
@@ -190,32 +195,112 @@ class StackPricer:
         rooms = {level.name: level.capacity_bytes - taken for level, taken in levels if level is not None}
         return None if min(rooms.values()) < 1 else with_room(self._accelerator, rooms)
 
-    def _over_tiles(self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove]) -> LayerCost:
-        """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic."""
+    def _over_tiles(
+        self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove], ends: tuple[bool, bool]
+    ) -> LayerCost:
+        """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic.
+
+        What a tile moves passes while that tile is on the array, as double buffers let it; what the next one begins
+        with comes meanwhile too. So each takes the larger of both. Bytes that no computing of their own tile hides are
+        the head of the layer; `ends` says whether it is the stack's first, and its last.
+        """
         cost = _together(name, tiles)
-        ports: dict[tuple[str, str], float] = {}
         traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
-        for each in crossings:
-            level = self._accelerator.store_of(each.operand)
-            if level is None:
-                continue
-            reads, writes = -(-each.read_bits // level.access_bits), -(-each.write_bits // level.access_bits)
-            cycles = level.access_bits * (reads / level.write_width + writes / level.read_width)
-            port = level.name, level.port_of(each.operand)
-            ports[port] = ports.get(port, 0.0) + cycles
-            level_pj = reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
-            if each.stays:
-                energies.append(({level.component: level_pj}, 1))
-                traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
-                continue
-            memory_pj = each.read_bits * self._energy.memory_read_pj_per_bit
-            memory_pj += each.write_bits * self._energy.memory_write_pj_per_bit
-            energies.append(({level.component: level_pj, MEMORY: memory_pj}, 1))
-            traffic.append((_moved(each.operand, MEMORY, each.read_bits, each.write_bits), 1))
-            traffic.append((_moved(each.operand, level.name, each.write_bits, each.read_bits), 1))
-        busiest = sum(tile.buffer_cycles * times for tile, times in tiles) + ceil(max(ports.values(), default=0.0))
-        moved = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
-        return with_buffer_cycles(moved, max(cost.buffer_cycles, busiest), self._accelerator)
+        crossed = [each for move in crossings if (each := self._crossed(move)) is not None]
+        for each in crossed:
+            move = each.move
+            traffic.append((_moved(move.operand, each.level, move.write_bits, move.read_bits), 1))
+            energies.append((each.level_pj, 1))
+            if not move.stays:
+                memory_pj = move.read_bits * self._energy.memory_read_pj_per_bit
+                memory_pj += move.write_bits * self._energy.memory_write_pj_per_bit
+                traffic.append((_moved(move.operand, MEMORY, move.read_bits, move.write_bits), 1))
+                energies.append(({MEMORY: memory_pj}, 1))
+        paces = _paces(tiles, crossed)
+        found = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
+        waits = self._waits(paces, cost.head_bytes * ends[0] + cost.tail_bytes * ends[1])
+        tail_bytes = min(waits, found.memory_write_bytes) if ends[1] else max(0, waits - found.memory_read_bytes)
+        found = replace(found, head_bytes=waits - tail_bytes, tail_bytes=tail_bytes)
+        return with_buffer_cycles(found, sum(pace.cycles * pace.times for pace in paces), self._accelerator)
+
+    def _crossed(self, move: RowMove) -> "_Crossed | None":
+        """None where no level holds the operand."""
+        level = self._accelerator.store_of(move.operand)
+        if level is None:
+            return None
+        reads, writes = -(-move.read_bits // level.access_bits), -(-move.write_bits // level.access_bits)
+        return _Crossed(
+            move=move,
+            level=level.name,
+            port=(level.name, level.port_of(move.operand)),
+            cycles=level.access_bits * (reads / level.write_width + writes / level.read_width),
+            level_pj={
+                level.component: reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
+            },
+        )
+
+    def _waits(self, paces: "Sequence[_Pace]", edge_bytes: int) -> int:
+        """Bytes that pass while the array waits; those of an edge are hidden by no computing of the first tile."""
+        bytes_per_cycle = self._memory.effective_bytes_per_s / self._accelerator.clock_hz
+        each = [(pace.times, max(0, pace.size_bytes - int(pace.cycles * bytes_per_cycle))) for pace in paces]
+        return sum(times * waits for times, waits in each) + max(0, edge_bytes - each[0][1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Crossed:
+    """What a move costs the level on this side."""
+
+    move: RowMove
+    level: str
+    port: tuple[str, str]
+    cycles: float
+    """Of that port."""
+    level_pj: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pace:
+    """Equal tiles: how long each is on the array, and what it moves over memory meanwhile."""
+
+    times: int
+    cycles: int
+    size_bytes: int
+
+
+def _paces(tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed]) -> list[_Pace]:
+    """The tiles, those that stand for the first before the others.
+
+    What crosses beside their own traffic does so with each tile in proportion to its time, but what stays: that comes
+    with the first of all, or of each copy.
+    """
+    even = [each for each in crossed if not each.move.loads]
+    stays = [each for each in crossed if each.move.loads]
+    loads = sum(each.move.loads for each in stays)
+    whole = sum(cost.working_cycles * times for cost, times in tiles)
+    found: list[_Pace] = []
+    for cost, times in sorted(tiles, key=lambda each: -each[1]):
+        share = cost.working_cycles / whole if whole else 1 / times
+        lags = cost.buffer_cycles + ceil(_busiest(even) * share)
+        size_bytes = cost.memory_bytes + int(_size_bytes(even) * share)
+        if not found and loads:
+            first = max(cost.compute_cycles, lags + ceil(_busiest(stays) / loads))
+            found.append(_Pace(times=loads, cycles=first, size_bytes=size_bytes + _size_bytes(stays) // loads))
+            times -= loads
+        found.append(_Pace(times=times, cycles=max(cost.compute_cycles, lags), size_bytes=size_bytes))
+    return found
+
+
+def _busiest(crossed: Iterable[_Crossed]) -> float:
+    """Cycles of the port that is busiest."""
+    ports: dict[tuple[str, str], float] = {}
+    for each in crossed:
+        ports[each.port] = ports.get(each.port, 0.0) + each.cycles
+    return max(ports.values(), default=0.0)
+
+
+def _size_bytes(crossed: Iterable[_Crossed]) -> int:
+    """What crosses memory."""
+    return bits_to_bytes(sum(each.move.read_bits + each.move.write_bits for each in crossed if not each.move.stays))
 
 
 def _key(layer: Layer, case: TileCase) -> Hashable:
@@ -240,57 +325,6 @@ def with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> 
     }
 
 
-def interleaved(costs: Mapping[str, LayerCost]) -> dict[str, LayerCost]:
-    """The costs of a stack's layers, each with the share of all memory traffic that it has of the time on chip.
-
-    While one layer computes, what another tile needs comes, and what one has made leaves. So the layers one after
-    another take the larger of all computation and all traffic; what must come before the first tile, and leave after
-    the last, alone stands outside. All bytes and energies add up to what they were.
-    """
-    order = list(costs.values())
-    cycles = [cost.working_cycles for cost in order]
-    moved: dict[str, tuple[int, int]] = {}
-    for cost in order:
-        for each in cost.traffic:
-            if each.level == MEMORY:
-                read, write = moved.get(each.operand, (0, 0))
-                moved[each.operand] = read + each.read_bytes, write + each.write_bytes
-    reads = {operand: list(_parted(read, cycles)) for operand, (read, _) in moved.items()}
-    writes = {operand: list(_parted(write, cycles)) for operand, (_, write) in moved.items()}
-    memory_pj = sum(cost.dynamic_pj.get(MEMORY, 0.0) for cost in order)
-    whole = sum(cycles)
-    found: dict[str, LayerCost] = {}
-    for place, (name, cost) in enumerate(costs.items()):
-        own = [
-            Traffic(operand=o, level=MEMORY, read_bytes=reads[o][place], write_bytes=writes[o][place])
-            for o in moved
-            if reads[o][place] or writes[o][place]
-        ]
-        chip_pj = {component: pj for component, pj in cost.dynamic_pj.items() if component != MEMORY}
-        share_pj = memory_pj * cycles[place] / whole if whole else memory_pj * (place == 0)
-        spread = replace(
-            cost,
-            head_bytes=0,
-            tail_bytes=0,
-            traffic=(*own, *(each for each in cost.traffic if each.level != MEMORY)),
-            dynamic_pj={**chip_pj, **({MEMORY: share_pj} if share_pj else {})},
-        )
-        head = min(cost.head_bytes, spread.memory_read_bytes) if place == 0 else 0
-        tail = min(cost.tail_bytes, spread.memory_write_bytes) if place == len(order) - 1 else 0
-        found[name] = replace(spread, head_bytes=head, tail_bytes=tail)
-    return found
-
-
-def _parted(total: int, weights: Sequence[int]) -> Iterator[int]:
-    """Whole parts of a total in proportion to the weights; of no weights, all is the first's."""
-    whole, seen, given = sum(weights), 0, 0
-    for place, weight in enumerate(weights):
-        seen += weight
-        until = total * seen // whole if whole else total
-        yield until - given if whole or place == 0 else 0
-        given = until
-
-
 def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic:
     return Traffic(
         operand=operand, level=level, read_bytes=bits_to_bytes(read_bits), write_bytes=bits_to_bytes(write_bits)
@@ -298,9 +332,11 @@ def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic
 
 
 def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
-    """One cost of all tiles, each so many times; a port that lags in one tile does not catch up in another."""
+    """One cost of all tiles, each so many times; a port that lags in one tile does not catch up in another.
+
+    Its head and tail are those of one tile.
+    """
     most, _ = max(costs, key=lambda each: each[1])
-    paces = [(cost, times, cost.working_cycles) for cost, times in costs]
     buffered: dict[str, int] = {}
     for cost, _ in costs:
         for buffer, size in cost.buffered_bytes.items():
@@ -310,9 +346,7 @@ def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
         layer=name,
         macs=sum(cost.macs * times for cost, times in costs),
         compute_cycles=sum(cost.compute_cycles * times for cost, times in costs),
-        buffer_cycles=sum(pace * times for _, times, pace in paces),
-        head_bytes=costs[0][0].head_bytes,
-        tail_bytes=costs[-1][0].tail_bytes,
+        buffer_cycles=sum(cost.working_cycles * times for cost, times in costs),
         traffic=_summed((each, times) for cost, times in costs for each in cost.traffic),
         dynamic_pj=_added([(cost.dynamic_pj, times) for cost, times in costs]),
         buffered_bytes=buffered,

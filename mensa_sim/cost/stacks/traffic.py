@@ -38,8 +38,8 @@ class StackTraffic:
     written_bytes: int
     parameter_bytes: int
     """Of parameters, and of activations that are multiplied with like those: all fetches."""
-    kept: frozenset[str]
-    """Layers whose parameters stay from the first tile to the last."""
+    kept: Mapping[str, int]
+    """What stays from the first tile to the last of a copy, by layer: parameters, or activations in their place."""
 
 
 def can_stack(layer: Layer) -> bool:
@@ -70,12 +70,12 @@ def stack_traffic(stack: TilingSize, weights: Mapping[str, Weights], room: Room)
     own = {name: weights[name] for name in stack.layers}
     sizes = {name: -(-each.size_bytes // copies) if each.by_copy else each.size_bytes for name, each in own.items()}
     kept = kept_parameters(sizes, fetches, room)
-    moved = sum(sizes[name] * ((copies if own[name].by_copy else 1) if name in kept else fetches) for name in sizes)
+    times = {name: (copies if own[name].by_copy else 1) if name in kept else fetches for name in sizes}
     return StackTraffic(
         read_bytes=bits_to_bytes(stack.read_bits),
         written_bytes=bits_to_bytes(stack.written_bits),
-        parameter_bytes=moved,
-        kept=kept,
+        parameter_bytes=sum(size * times[name] for name, size in sizes.items()),
+        kept={name: sizes[name] for name in stack.layers if name in kept},
     )
 
 

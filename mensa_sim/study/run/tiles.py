@@ -114,8 +114,10 @@ def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -
     """
     planner = StackPlanner(placement.costs, placement.problem, memo)
     found = planner.plan(placement.schedule)
-    if found:
-        yield _with_stacks(placement, _plan_of(found), found)
+    cut = [each for each in found if each.stack.tiles > 1]
+    for stacks in (found, cut)[: 1 + (len(cut) < len(found))]:
+        if stacks:
+            yield _with_stacks(placement, _plan_of(stacks), stacks)
     if goal is None or goal.schedule_file is not None:
         return
     for accelerator in placement.problem.accelerators:

@@ -1,0 +1,177 @@
+"""Prices of stacks: all that is planned to cross memory is charged, and time is that of a walk over their tiles."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.stacks.planes import Plane, planes_of
+from mensa_sim.cost.stacks.price import StackPricer, TiledLayer, TiledStack
+from mensa_sim.cost.stacks.tile import stack_tiles
+from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
+from mensa_sim.cost.stacks.traffic import can_stack
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.memory import Memory
+from mensa_sim.schedule.stacks.plan import latency_ps
+from mensa_sim.units import transfer_ps
+from mensa_sim.workload.graph import Edge, LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+
+class Stacks:
+    """The stacks of a graph on an accelerator."""
+
+    def __init__(self, graph: LayerGraph, accelerator: str, bytes_per_s: float | None = None) -> None:
+        self.graph, system = graph, load_system(accelerator)
+        memory = system.memory_of(accelerator)
+        self.memory = memory if bytes_per_s is None else replace(memory, bandwidth_bytes_per_s=bytes_per_s)
+        self.layers = {layer.name: layer for layer in graph.layers}
+        self.planes: dict[str, Plane] = dict(planes_of(graph))
+        ends = {layer.name: ("",) if layer.model_output_bytes else () for layer in graph.layers}
+        self.readers = {name: (*graph.successors(name), *ends[name]) for name in self.layers}
+        self.pricer = StackPricer(system.accelerator(accelerator), self.memory, "edp", self.layers, PriceMemo())
+
+    def tilings(self, lengths: Sequence[int], rows: Sequence[int]) -> Iterator[Tiling]:
+        names = list(self.layers)
+        for begin in range(len(names)):
+            for length in lengths:
+                run = names[begin : begin + length]
+                if len(run) == length and all(can_stack(self.layers[name]) for name in run):
+                    allowed = [size for size in rows if size <= self.planes[run[-1]].rows]
+                    found = (tiling_of(self.planes, run, [size], self.readers) for size in allowed)
+                    yield from (tiling for tiling in found if tiling is not None)
+
+    def tiled(self, tiling: Tiling) -> TiledStack | None:
+        return self.pricer.tiled(stack_tiles(tiling, self.layers, self.planes))
+
+
+def attention(heads: int = 4, rows: int = 64, width: int = 32) -> LayerGraph:
+    """Scores and context of a self-attention: keys and values are multiplied with as parameters are."""
+    size = heads * rows * width
+    scores = LoopNest(B=heads, K=rows, C=width, OX=rows, input_width=rows)
+    context = LoopNest(B=heads, K=width, C=rows, OX=rows, input_width=rows)
+    layers = (
+        Layer(
+            name="scores",
+            nest=scores,
+            input_bytes=2 * size,
+            model_input_bytes=2 * size,
+            output_bytes=heads * rows * rows,
+            operator="matmul",
+        ),
+        Layer(
+            name="context",
+            nest=context,
+            input_bytes=heads * rows * rows + size,
+            model_input_bytes=size,
+            output_bytes=size,
+            model_output_bytes=size,
+            operator="matmul",
+        ),
+    )
+    edge = Edge(producer="scores", consumer="context", size_bytes=heads * rows * rows)
+    return LayerGraph(name="attention", layers=layers, edges=(edge,))
+
+
+def chain(*parameters: tuple[int, int, int]) -> LayerGraph:
+    """Square convolutions of 16 rows: of input and output channels and taps."""
+    layers, edges = [], []
+    for place, (inputs, outputs, taps) in enumerate(parameters):
+        nest = LoopNest(K=outputs, C=inputs, OY=16, OX=16, FY=taps, FX=taps, input_height=16, input_width=16)
+        last = place == len(parameters) - 1
+        layers.append(
+            Layer(
+                name=f"l{place}",
+                operator="conv2d",
+                nest=nest,
+                parameters=(Parameter(name=f"p{place}", size_bytes=nest.weight_elements),),
+                input_bytes=inputs * 256,
+                model_input_bytes=0 if place else inputs * 256,
+                output_bytes=outputs * 256,
+                model_output_bytes=outputs * 256 if last else 0,
+            )
+        )
+        if place:
+            edges.append(Edge(producer=f"l{place - 1}", consumer=f"l{place}", size_bytes=inputs * 256))
+    return LayerGraph(name="chain", layers=tuple(layers), edges=tuple(edges))
+
+
+@pytest.mark.parametrize("graph", [attention(), chain((3, 16, 3), (16, 32, 1), (32, 16, 3))])
+def test_all_that_a_stack_is_planned_to_move_is_charged(graph: LayerGraph) -> None:
+    stacks, kept = Stacks(graph, "edge_tpu"), 0
+    for tiling in stacks.tilings((2, 3), (1, 4, 16)):
+        planned, tiled = stacks.pricer.traffic(tiling.sizes[0]), stacks.tiled(tiling)
+        costs = None if tiled is None else stacks.pricer.costs(tiled)
+        if planned is None or costs is None:
+            continue
+        moved = planned.read_bytes + planned.written_bytes + planned.parameter_bytes
+        assert sum(cost.memory_bytes for cost in costs.values()) == pytest.approx(moved, abs=8 * len(costs))
+        held = max(cost.buffered_bytes["parameter"] for cost in costs.values())
+        assert held >= sum(planned.kept.values())
+        kept += bool(planned.kept)
+    assert kept
+
+
+def walked_ps(stacks: Stacks, tiled: TiledStack) -> int:
+    """Tile after tile, and layer after layer in each: what it computes beside what it moves, by ports that keep up."""
+    bandwidth, total = stacks.memory.effective_bytes_per_s, 0
+    for index, layer in enumerate(tiled.layers):
+        crossing = sum(move.read_bits + move.write_bits for move in layer.crossings if not move.loads)
+        assert crossing == 0
+        most = max(range(len(layer.tiles)), key=lambda place: layer.tiles[place][2])
+        for place, (*_, times) in enumerate(layer.tiles):
+            first, middle, last = alone(stacks, layer, place)
+            for tile in range(times):
+                stays = tiled.stay.get(layer.name, 0) if tile == 0 and place == most else 0
+                time_ps = max(middle.on_chip_ps, own_ps(stacks.memory, middle.memory_bytes + stays))
+                if tile == 0 and place == most and index in (0, len(tiled.layers) - 1):
+                    time_ps = max(time_ps, (last if index else first).latency_ps(bandwidth))
+                total += time_ps
+    return total
+
+
+def alone(stacks: Stacks, layer: TiledLayer, place: int) -> list[LayerCost]:
+    """One tile of a layer as the first, the middle and the last layer of a stack."""
+    tile, case, _ = layer.tiles[place]
+    layers = [TiledLayer(name=name, tiles=((tile, case, 1),), crossings=()) for name in ("first", "middle", "last")]
+    costs = stacks.pricer.costs(TiledStack(layers=tuple(layers), tiles=1, stay={}))
+    assert costs is not None
+    return list(costs.values())
+
+
+def own_ps(memory: Memory, size_bytes: int) -> int:
+    return transfer_ps(size_bytes, memory.effective_bytes_per_s)
+
+
+@pytest.mark.parametrize("bytes_per_s", [1e9, 4e9, 8e9])
+@pytest.mark.parametrize("rows", [1, 3, 5, 16])
+@pytest.mark.parametrize(
+    "parameters", [((8, 64, 1), (64, 64, 3), (64, 16, 1)), ((64, 512, 1), (512, 256, 1)), ((3, 16, 1), (16, 16, 3))]
+)
+def test_a_stack_takes_as_long_as_its_tiles_one_after_another(
+    parameters: tuple[tuple[int, int, int], ...], rows: int, bytes_per_s: float
+) -> None:
+    stacks = Stacks(chain(*parameters), "edge_tpu", bytes_per_s)
+    (tiling,) = stacks.tilings((len(parameters),), (rows,))
+    tiled = stacks.tiled(tiling)
+    costs = None if tiled is None else stacks.pricer.costs(tiled)
+    assert tiled is not None
+    assert costs is not None
+    byte_ps = own_ps(stacks.memory, 1)
+    found = latency_ps(costs, stacks.memory.effective_bytes_per_s)
+    assert found == pytest.approx(walked_ps(stacks, tiled), abs=3 * tiled.tiles * len(costs) * byte_ps)
+
+
+def test_what_one_layer_computes_hides_no_parameters_of_another() -> None:
+    """A stack of one tile has no other tile to compute meanwhile, and no room for what comes too early."""
+    stacks = Stacks(chain((8, 256, 3), (256, 2048, 1)), "edge_tpu", 1e9)
+    (tiling,) = stacks.tilings((2,), (16,))
+    tiled = stacks.tiled(tiling)
+    costs = None if tiled is None else stacks.pricer.costs(tiled)
+    assert costs is not None
+    bandwidth = stacks.memory.effective_bytes_per_s
+    moved = 256 * 2048 + 2048 * 256
+    assert costs["l1"].memory_bytes == moved
+    assert latency_ps(costs, bandwidth) >= costs["l0"].on_chip_ps + own_ps(stacks.memory, moved)
