@@ -11,8 +11,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mensa_sim.cost.counts.axis import full_and_rest
+from mensa_sim.cost.stacks.over_tiles import RowMove
 from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
-from mensa_sim.cost.stacks.price import RowMove, StackPricer, TileCase, TiledLayer, TiledStack
+from mensa_sim.cost.stacks.price import StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.traffic import StackTraffic
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes

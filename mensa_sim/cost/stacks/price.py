@@ -1,18 +1,18 @@
 """What a stack costs: its layers' tiles priced by the mapper, in the room that rows and parameters leave them."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
-from math import ceil
 
 from mensa_sim.cost.counts.tally import Repeats
-from mensa_sim.cost.energy import energy_model, with_buffer_cycles
-from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost, Priced, Traffic
+from mensa_sim.cost.energy import energy_model
+from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Priced
 from mensa_sim.cost.prices.cases import PricedCase
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.stacks.over_tiles import OverTiles, RowMove
 from mensa_sim.cost.stacks.tile import LayerTiles, StackTiles
 from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, weights_of
@@ -36,19 +36,6 @@ class TileCase:
     """How often each of `OPERANDS` crosses."""
     taken_bytes: tuple[int, int]
     """Of the levels of parameters and of activations."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RowMove:
-    """What moves between memory and the outermost level of an operand as whole rows or parameters."""
-
-    operand: Operand
-    read_bits: int
-    write_bits: int
-    stays: bool = False
-    """Whether what is written only leaves the level for the array, which adds to it."""
-    loads: int = 0
-    """In how many tiles it comes, and stays for those after them; 0 where each tile moves its part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +67,7 @@ class StackPricer:
     ) -> None:
         self._accelerator, self._memory, self._objective = placed.array, memory, objective
         self._energy = energy_model(placed, memory)
+        self._over_tiles = OverTiles(placed.array, memory, self._energy)
         self._layers = layers
         self._weights = {name: weights_of(layer) for name, layer in layers.items()}
         self._memo, self._on = memo, memo.accelerator_key(placed, memory, objective)
@@ -148,7 +136,7 @@ class StackPricer:
                     return None
                 priced.append((cost, times))
             ends = place == 0, place == len(stack.layers) - 1
-            whole = self._over_tiles(layer.name, priced, layer.crossings, ends)
+            whole = self._over_tiles.cost(layer.name, priced, layer.crossings, ends)
             found[layer.name] = replace(whole, mapping=f"in {stack.tiles} tiles: {whole.mapping}")
         return with_parameters(found, stack.stay)
 
@@ -195,113 +183,6 @@ class StackPricer:
         rooms = {level.name: level.capacity_bytes - taken for level, taken in levels if level is not None}
         return None if min(rooms.values()) < 1 else with_room(self._accelerator, rooms)
 
-    def _over_tiles(
-        self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove], ends: tuple[bool, bool]
-    ) -> LayerCost:
-        """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic.
-
-        What a tile moves passes while that tile is on the array, as double buffers let it; what the next one begins
-        with comes meanwhile too. So each takes the larger of both. Bytes that no computing of their own tile hides are
-        the head of the layer; `ends` says whether it is the stack's first, and its last.
-        """
-        cost = _together(name, tiles)
-        traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
-        crossed = [each for move in crossings if (each := self._crossed(move)) is not None]
-        for each in crossed:
-            move = each.move
-            traffic.append((_moved(move.operand, each.level, move.write_bits, move.read_bits), 1))
-            energies.append((each.level_pj, 1))
-            if not move.stays:
-                memory_pj = move.read_bits * self._energy.memory_read_pj_per_bit
-                memory_pj += move.write_bits * self._energy.memory_write_pj_per_bit
-                traffic.append((_moved(move.operand, MEMORY, move.read_bits, move.write_bits), 1))
-                energies.append(({MEMORY: memory_pj}, 1))
-        paces = _paces(tiles, crossed)
-        found = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
-        waits = self._waits(paces, cost.head_bytes * ends[0] + cost.tail_bytes * ends[1])
-        tail_bytes = min(waits, found.memory_write_bytes) if ends[1] else max(0, waits - found.memory_read_bytes)
-        found = replace(found, head_bytes=waits - tail_bytes, tail_bytes=tail_bytes)
-        return with_buffer_cycles(found, sum(pace.cycles * pace.times for pace in paces), self._accelerator)
-
-    def _crossed(self, move: RowMove) -> "_Crossed | None":
-        """None where no level holds the operand."""
-        level = self._accelerator.store_of(move.operand)
-        if level is None:
-            return None
-        reads, writes = -(-move.read_bits // level.access_bits), -(-move.write_bits // level.access_bits)
-        return _Crossed(
-            move=move,
-            level=level.name,
-            port=(level.name, level.port_of(move.operand)),
-            cycles=level.access_bits * (reads / level.write_width + writes / level.read_width),
-            level_pj={
-                level.component: reads * self._energy.write_pj[level.name] + writes * self._energy.read_pj[level.name]
-            },
-        )
-
-    def _waits(self, paces: "Sequence[_Pace]", edge_bytes: int) -> int:
-        """Bytes that pass while the array waits; those of an edge are hidden by no computing of the first tile."""
-        bytes_per_cycle = self._memory.effective_bytes_per_s / self._accelerator.clock_hz
-        each = [(pace.times, max(0, pace.size_bytes - int(pace.cycles * bytes_per_cycle))) for pace in paces]
-        return sum(times * waits for times, waits in each) + max(0, edge_bytes - each[0][1])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Crossed:
-    """What a move costs the level on this side."""
-
-    move: RowMove
-    level: str
-    port: tuple[str, str]
-    cycles: float
-    """Of that port."""
-    level_pj: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pace:
-    """Equal tiles: how long each is on the array, and what it moves over memory meanwhile."""
-
-    times: int
-    cycles: int
-    size_bytes: int
-
-
-def _paces(tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed]) -> list[_Pace]:
-    """The tiles, those that stand for the first before the others.
-
-    What crosses beside their own traffic does so with each tile in proportion to its time, but what stays: that comes
-    with the first of all, or of each copy.
-    """
-    even = [each for each in crossed if not each.move.loads]
-    stays = [each for each in crossed if each.move.loads]
-    loads = sum(each.move.loads for each in stays)
-    whole = sum(cost.working_cycles * times for cost, times in tiles)
-    found: list[_Pace] = []
-    for cost, times in sorted(tiles, key=lambda each: -each[1]):
-        share = cost.working_cycles / whole if whole else 1 / times
-        lags = cost.buffer_cycles + ceil(_busiest(even) * share)
-        size_bytes = cost.memory_bytes + int(_size_bytes(even) * share)
-        if not found and loads:
-            first = max(cost.compute_cycles, lags + ceil(_busiest(stays) / loads))
-            found.append(_Pace(times=loads, cycles=first, size_bytes=size_bytes + _size_bytes(stays) // loads))
-            times -= loads
-        found.append(_Pace(times=times, cycles=max(cost.compute_cycles, lags), size_bytes=size_bytes))
-    return found
-
-
-def _busiest(crossed: Iterable[_Crossed]) -> float:
-    """Cycles of the port that is busiest."""
-    ports: dict[tuple[str, str], float] = {}
-    for each in crossed:
-        ports[each.port] = ports.get(each.port, 0.0) + each.cycles
-    return max(ports.values(), default=0.0)
-
-
-def _size_bytes(crossed: Iterable[_Crossed]) -> int:
-    """What crosses memory."""
-    return bits_to_bytes(sum(each.move.read_bits + each.move.write_bits for each in crossed if not each.move.stays))
-
 
 def _key(layer: Layer, case: TileCase) -> Hashable:
     return shape_of(layer), case
@@ -323,54 +204,3 @@ def with_parameters(costs: Mapping[str, LayerCost], stay: Mapping[str, int]) -> 
         name: replace(cost, buffered_bytes={**cost.buffered_bytes, "parameter": 0 if place else held})
         for place, (name, cost) in enumerate(costs.items())
     }
-
-
-def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic:
-    return Traffic(
-        operand=operand, level=level, read_bytes=bits_to_bytes(read_bits), write_bytes=bits_to_bytes(write_bits)
-    )
-
-
-def _together(name: str, costs: Sequence[tuple[LayerCost, int]]) -> LayerCost:
-    """One cost of all tiles, each so many times; a port that lags in one tile does not catch up in another.
-
-    Its head and tail are those of one tile.
-    """
-    most, _ = max(costs, key=lambda each: each[1])
-    buffered: dict[str, int] = {}
-    for cost, _ in costs:
-        for buffer, size in cost.buffered_bytes.items():
-            buffered[buffer] = max(buffered.get(buffer, 0), size)
-    return replace(
-        most,
-        layer=name,
-        macs=sum(cost.macs * times for cost, times in costs),
-        compute_cycles=sum(cost.compute_cycles * times for cost, times in costs),
-        buffer_cycles=sum(cost.working_cycles * times for cost, times in costs),
-        traffic=_summed((each, times) for cost, times in costs for each in cost.traffic),
-        dynamic_pj=_added([(cost.dynamic_pj, times) for cost, times in costs]),
-        buffered_bytes=buffered,
-        floor=None,
-        gap=None,
-    )
-
-
-def _summed(traffic: Iterable[tuple[Traffic, int]]) -> tuple[Traffic, ...]:
-    """Lines of traffic, each so many times."""
-    sums: dict[tuple[str, str], list[int]] = {}
-    for each, times in traffic:
-        entry = sums.setdefault((each.operand, each.level), [0, 0])
-        entry[0] += each.read_bytes * times
-        entry[1] += each.write_bytes * times
-    return tuple(
-        Traffic(operand=operand, level=level, read_bytes=read, write_bytes=write)
-        for (operand, level), (read, write) in sums.items()
-    )
-
-
-def _added(energies: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for dynamic_pj, times in energies:
-        for component, pj in dynamic_pj.items():
-            found[component] = found.get(component, 0.0) + pj * times
-    return found
