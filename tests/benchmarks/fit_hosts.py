@@ -30,16 +30,16 @@ from mensa_sim.units import PS_PER_MS
 from mensa_sim.workload.load import load_workload
 
 HOSTS: Mapping[str, tuple[str, ...]] = {
-    "coral_usb3": ("overhead", "in", "out", "link"),
+    "coral_usb3": ("overhead", "out", "link"),
     "coral_usb3_jetson": ("overhead", "in", "out", "link"),
-    "coral_usb3_500mhz": ("overhead", "in"),
+    "coral_usb3_500mhz": ("overhead", "both"),
     "coral_usb2": ("overhead", "in", "out", "link"),
-    "coral_pcie": ("overhead", "out", "link"),
-    "coral_dev_board": ("out", "link", "instructions"),
+    "coral_pcie": ("overhead", "out", "both"),
+    "coral_dev_board": ("out", "both", "instructions"),
     "coral_dev_board_micro": ("overhead", "in", "link"),
 }
-"""What is fitted of each; a rate of inputs or parameters that is not is that of the other one. The shipped
-constants come from the same fit by sums of the simulation's parts, whose predictions agree within 1 %."""
+"""What is fitted of each, "both" being one rate of inputs and parameters. The shipped constants come from the same fit
+by sums of the simulation's parts, whose predictions agree within 1 %."""
 
 
 MEMO = PriceMemo()
@@ -54,8 +54,8 @@ def with_host(system: System, values: Mapping[str, float]) -> System:
     assert system.host is not None
     name = system.accelerators[0].memory
     memory = system.memories[name]
-    link = values.get("link", values.get("in", memory.effective_bytes_per_s / 1e6)) * 1e6
-    arriving = values.get("in", link / 1e6) * 1e6
+    link = values.get("both", values.get("link", memory.effective_bytes_per_s / 1e6)) * 1e6
+    arriving = values.get("both", values.get("in", system.host.in_bytes_per_s / 1e6)) * 1e6
     host = replace(
         system.host,
         overhead_ps=round(values.get("overhead", system.host.overhead_ps / PS_PER_MS) * PS_PER_MS),
@@ -92,6 +92,7 @@ def shipped(name: str) -> Values:
         "out": system.host.out_bytes_per_s / 1e6,
         "instructions": system.host.instruction_bytes_per_layer / 1e3,
         "link": system.memory_of(system.accelerators[0].name).effective_bytes_per_s / 1e6,
+        "both": system.host.in_bytes_per_s / 1e6,
     }
     return tuple((each, values[each]) for each in HOSTS[name])
 

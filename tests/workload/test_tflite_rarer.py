@@ -33,10 +33,10 @@ def test_what_follows_a_detector_is_decoding_and_selection_which_the_hosts_cpu_r
     graph = detector(tmp_path)
     assert graph.coverage.unsupported == 0
     decode, classes, best = graph.layers[2:]
-    assert [each.operator for each in (decode, classes, best)] == ["exp", "topk", "topk"]
+    assert [each.operator for each in (decode, classes, best)] == ["exp", "topk", "sort"]
     assert (decode.vector_ops, decode.parameter_bytes) == (3 * 40, 40)
     assert classes.vector_ops == 10 * 3
-    assert best.vector_ops == 10 * 3 + 12 * (5 * 4 // 2)
+    assert best.vector_ops == 10 * 4 + 12 * 10 * 5  # all are sorted, and each of five is compared with all
     result = evaluate(graph, load_system("coral_usb3"), Goal(scheduler="first", objective="latency"))
     assert [result.schedule.assignment[layer.name] for layer in graph.layers] == ["coral"] * 2 + ["xeon_gold_6154"] * 3
 

@@ -11,13 +11,15 @@ from mensa_sim.workload.models.mobilenet_v2 import mobilenet_v2_trunk
 
 EXTRA_CHANNELS = (512, 256, 256, 128)
 ANCHORS = (3, 6, 6, 6, 6, 6)
+MOST_SHARED = 0.6
+"""Boxes that share more of their area are one (`iou_threshold` of TensorFlow's detection configurations)."""
 
 
 class SSD(nn.Module):
     """A trunk, four extra strided stages, and a box and a class head on each of six activations.
 
-    Raw heads, or so many `detections`: each anchor's best class, the best anchors, and the sizes of all boxes, as
-    deployed models end (TensorFlow Lite's detection post-processing, without the suppression of overlapping ones).
+    Raw heads, or the `detections` best boxes that do not overlap, as deployed models end (TensorFlow Lite's detection
+    post-processing).
     `depthwise` makes extra stages and heads depthwise-separable, which is SSDLite (Sandler et al. 2018, section 6.2).
     """
 
@@ -51,22 +53,46 @@ class SSD(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (batch, 3, 300, 300) to boxes (batch, 1917, 4) and class scores (batch, 1917, classes).
 
-        With `detections` n: boxes, scores of the best (batch, n), and which anchors and classes they are.
+        With `detections` n, of one image: boxes (1, n, 4), their scores and classes (1, n).
         """
         maps: list[Tensor] = self.trunk(x)
         for extra in self.extras:
             maps.append(extra(maps[-1]))
         boxes, scores = per_anchor(self.boxes, maps, 4), per_anchor(self.scores, maps, self.classes)
         found = torch.cat(boxes, dim=1), torch.cat(scores, dim=1)
-        return found if self.detections is None else best_of(*found, self.detections)
+        return found if self.detections is None else best_boxes(*found, self.detections)
 
 
-def best_of(boxes: Tensor, scores: Tensor, count: int) -> tuple[Tensor, ...]:
-    """Boxes with their sizes decoded, then score, anchor and class of the best anchors."""
-    decoded = torch.cat((boxes[..., :2], boxes[..., 2:].exp()), dim=-1)
-    best, classes = scores.topk(1, dim=-1)
-    chosen, anchors = best.squeeze(-1).topk(count, dim=-1)
-    return decoded, chosen, anchors, classes
+@torch.library.custom_op("mensa_sim::detections", mutates_args=())
+def best_boxes(boxes: Tensor, scores: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Corners of the best boxes that do not overlap, (1, kept, 4), their scores and their classes, (1, kept).
+
+    Boxes (1, anchors, 4) are centres and logarithms of sizes, as if each anchor had its centre at the origin and a
+    side of one.
+    """
+    centres, halves = boxes[0, :, :2], boxes[0, :, 2:].exp() / 2
+    corners = torch.cat((centres - halves, centres + halves), dim=-1)
+    best, classes = scores[0].max(dim=-1)
+    left, chosen = best.clone(), []
+    for _ in range(kept):
+        chosen.append(left.argmax())
+        left[shared_area(corners[chosen[-1]], corners) > MOST_SHARED] = -torch.inf
+    places = torch.stack(chosen).unsqueeze(0)
+    return corners[places], best[places], classes[places]
+
+
+@best_boxes.register_fake
+def _shapes(boxes: Tensor, scores: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
+    classes = boxes.new_empty((1, kept), dtype=torch.int64)
+    return boxes.new_empty((1, kept, 4)), scores.new_empty((1, kept)), classes
+
+
+def shared_area(box: Tensor, boxes: Tensor) -> Tensor:
+    """Of a box (4) and each of others (n, 4), given by corners, the common area as a share of that of both."""
+    sides = (torch.minimum(box[2:], boxes[:, 2:]) - torch.maximum(box[:2], boxes[:, :2])).clamp(min=0)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(dim=-1)
+    common = sides.prod(dim=-1)
+    return common / ((box[2:] - box[:2]).prod() + areas - common)
 
 
 def extra_stage(inputs: int, outputs: int, depthwise: bool) -> nn.Sequential:

@@ -8,6 +8,7 @@ from mensa_sim.workload.operators import (
     constants,
     convolution,
     copies,
+    detection,
     einsum,
     elementwise,
     experts,
@@ -26,7 +27,7 @@ from mensa_sim.workload.operators.call import Handler
 
 _FAMILIES = (
     *(convolution, matrix, experts, einsum, attention, recurrent_calls, indexing, normalisation, pooling, reduction),
-    *(elementwise, sampling, copies, views, constants, quantisation, transforms),
+    *(elementwise, sampling, copies, views, constants, quantisation, transforms, detection),
 )
 
 OPERATORS: Mapping[str, Handler] = {name: handler for family in _FAMILIES for name, handler in family.HANDLERS.items()}

@@ -5,16 +5,13 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
 from mensa_sim.workload.importers.tflite.handlers.layers import convolve, transposed_weight
-from mensa_sim.workload.importers.tflite.handlers.vectors import OPERATIONS_PER_PAIR
-from mensa_sim.workload.operators.reduction import reduction
+from mensa_sim.workload.operators.detection import detections
 from mensa_sim.workload.operators.sampling import TAPS
 
 _PADDING_AND_STRIDES = struct.Struct("<3i")
 """How TfLiteTransposeConvParams begins (TFLite's c/builtin_op_data.h): padding, stride of columns, stride of rows."""
 _DETECTIONS = 10
 """Boxes of a file that states no shape for them: the default of TensorFlow's exporter."""
-_PER_COORDINATE = 3
-"""A coordinate is scaled, and added to its anchor's or raised and multiplied by its size."""
 _NEIGHBOURS = 9
 """Comparisons with a threshold and eight neighbours."""
 
@@ -29,22 +26,16 @@ def _transposed_with_bias(call: TfliteCall) -> None:
 
 
 def _detections(call: TfliteCall) -> None:
-    """TFLite's kernels/detection_postprocess.cc, which hosts run: boxes [1, N, 4], scores [1, N, classes], anchors.
-
-    Each box is decoded, the best class of each anchor and the best anchors are found, and those that overlap are
-    suppressed, pair by pair.
-    """
-    boxes, scores = call.tensor(0), call.tensor(1)
+    """TFLite's own: boxes [1, N, 4], scores [1, N, classes], anchors."""
     shown = call.result.shape
-    kept, anchors = (shown[1] if len(shown) > 1 else _DETECTIONS), scores.shape[-2]
-    decoded, best = call.new("boxes", boxes.shape), call.new("best", (anchors,))
-    reads = call.operands[:1] + call.operands[2:3]
-    call.add("exp", reads=reads, writes=(decoded,), vector_ops=_PER_COORDINATE * boxes.elements)
-    reduction(call, operator="topk", operands=(scores,), outputs=(best,))
-    pairs = kept * (kept - 1) // 2
-    found = anchors * max(1, (kept - 1).bit_length()) + OPERATIONS_PER_PAIR * pairs
-    made = tuple(call.builder.tensor(each.id) for each in (best, decoded))
-    call.add("topk", reads=made, vector_ops=found)
+    detections(
+        call,
+        boxes=call.tensor(0),
+        scores=call.tensor(1),
+        anchors=call.operands[2:3],
+        kept=shown[1] if len(shown) > 1 else _DETECTIONS,
+        outputs=call.outputs,
+    )
 
 
 def _poses(call: TfliteCall) -> None:

@@ -7,6 +7,7 @@ from mensa_sim.io.files import read_record
 from mensa_sim.workload.importers.file_call import OperatorNames
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, channels_first
 from mensa_sim.workload.operators.constants import random
+from mensa_sim.workload.operators.detection import suppression
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import local_response, power_norm
 from mensa_sim.workload.operators.pooling import pool, power_pool
@@ -79,10 +80,6 @@ def _resize(call: TfliteCall) -> None:
     resize(call, mode=mode, operands=(data,), output=call.result)
 
 
-OPERATIONS_PER_PAIR = 12
-"""Of boxes: four comparisons for the overlap, two areas and the common one, a sum, a quotient, a comparison."""
-
-
 def _bucketed(call: TfliteCall) -> None:
     """A binary search among the boundaries for each element."""
     boundaries = call.option("BoundariesLength", 1)
@@ -104,10 +101,8 @@ def _transform(call: TfliteCall) -> None:
 
 
 def _suppressed(call: TfliteCall) -> None:
-    """Boxes in the order of their scores, each compared with those that stay; hosts run it."""
     boxes, kept = call.tensor(0).shape[0], call.outputs[0].elements
-    order = boxes * max(1, (boxes - 1).bit_length())
-    call.add("sort", reads=call.operands[:2], vector_ops=order + boxes * kept * OPERATIONS_PER_PAIR)
+    suppression(call, boxes=boxes, kept=kept, reads=call.operands[:2], writes=call.outputs)
 
 
 HANDLERS: Mapping[str, TfliteHandler] = {
