@@ -251,3 +251,25 @@ problem:
   Hdilation: 2
 """
 """What `TIMELOOP` says, as version 0.3 and the files beside the tool's results say it."""
+
+TIMELOOP_FIRST = """
+arch:
+  arithmetic: {name: MACs, instances: 64, meshX: 8, word-bits: 8}
+  storage:
+  - {name: Registers, entries: 1, instances: 64, meshX: 8, word-bits: 8, cluster-size: 64}
+  - {name: SumBuffer, entries: 128, meshX: 8, meshY: 1, word-bits: 24, cluster-size: 8, vector-access-energy: 1.2}
+  - {name: Dummy, entries: 0, instances: 1, word-bits: 8}
+  - {name: Buffer, sizeKB: 96, instances: 1, word-bits: 8, block-size: 16, bandwidth: 64, num-ports: 1}
+  - {name: Outside, technology: DRAM, instances: 1, word-bits: 8, block-size: 64, bandwidth: 10.5}
+mapspace:
+  constraints: chosen
+  constraints_chosen:
+  - {target: Registers, type: datatype, keep: [Weights], bypass: [Inputs, Outputs]}
+  - {target: SumBuffer, type: datatype, keep: [Outputs], bypass: [Weights, Inputs]}
+  - {target: SumBuffer, type: spatial, factors: P1 Q1 R1 S1 C8 K1 N1, permutation: KQRSPNC}
+  - {target: Buffer, type: datatype, keep: [Inputs], bypass: [Weights, Outputs]}
+  - {target: Dummy, type: spatial, factors: P1 Q1 R1 S1 C1 K8 N1, permutation: KCQRSPN}
+  - {target: Registers, type: utilization, min: 0.01}
+problem: {R: 3, S: 3, P: 48, Q: 32, C: 4, K: 16, N: 1}
+"""
+"""The first form of the tool: lists of storage from the inside out, each with its instances."""

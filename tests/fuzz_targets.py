@@ -13,6 +13,7 @@ from foreign_files import (
     SCALE_SIM_PRODUCTS,
     SCALE_SIM_VERSION_1,
     TIMELOOP,
+    TIMELOOP_FIRST,
     TIMELOOP_OLDER,
     ZIGZAG_ACCELERATOR,
     ZIGZAG_MAPPING,
@@ -24,7 +25,8 @@ from mensa_sim.api import files as api_files
 from mensa_sim.api import session as api
 
 FOREIGN = (
-    *((".yaml", text) for text in (ZIGZAG_ACCELERATOR, ZIGZAG_OLDER, ZIGZAG_WORKLOAD, TIMELOOP, TIMELOOP_OLDER)),
+    *((".yaml", text) for text in (ZIGZAG_ACCELERATOR, ZIGZAG_OLDER, ZIGZAG_WORKLOAD)),
+    *((".yaml", text) for text in (TIMELOOP, TIMELOOP_FIRST, TIMELOOP_OLDER)),
     *((".cfg", text) for text in (SCALE_SIM_CONFIGURATION, SCALE_SIM_VERSION_1)),
     *((".csv", text) for text in (SCALE_SIM_CONVOLUTIONS, SCALE_SIM_DEPTHWISE, SCALE_SIM_PRODUCTS)),
 )

@@ -12,6 +12,7 @@ from foreign_files import (
     SCALE_SIM_PRODUCTS,
     SCALE_SIM_VERSION_1,
     TIMELOOP,
+    TIMELOOP_FIRST,
     TIMELOOP_OLDER,
     ZIGZAG_ACCELERATOR,
     ZIGZAG_MAPPING,
@@ -256,6 +257,11 @@ BUFFER = "depth: 16384, width: 64, datawidth: 8, read_bandwidth: 16, write_bandw
         ("depth: 300", 600, 16, {"datawidth is 16 bits", "width is 16 bits"}),
         ("memory_depth: 300, word_bits: 12, block-size: 4", 1800, 48, {"width is 48 bits"}),
         ("depth: 300, n_words: 8, read_bandwidth: 3", 4800, 48, {"datawidth is 16 bits", "width is 128 bits"}),
+        ("sizeKB: 3, datawidth: 8, block_size: 4", 3072, 32, {"width is 32 bits"}),
+        ("depth: 100, width: 512, datawidth: 8, cluster_size: 64", 100, 8, set()),  # one of 64 in a row
+        ("depth: 100, width: 512, datawidth: 8, block_size: 8", 800, 64, set()),
+        ("depth: 128, width: 24, datawidth: 24, cluster-size: 16", 384, 24, set()),  # older files: the row of one
+        ("depth: 8, datawidth: 8, cluster_size: 4, read_bandwidth: 0.5", 8, 4, {"width is 32 bits"}),
     ],
 )
 def test_a_buffer_of_timeloop_holds_the_words_that_the_tool_counts(
@@ -267,6 +273,74 @@ def test_a_buffer_of_timeloop_holds_the_words_that_the_tool_counts(
     told = {line.removeprefix("global_buffer: ") for line in made.chosen if line.startswith("global_buffer: ")}
     assert {line.partition(",")[0] for line in told if "default" in line} == chosen
     assert not any("attributes.w" in line or "attributes.m" in line for line in made.left_out)
+
+
+def test_ports_and_energies_of_a_buffer_of_timeloop_are_a_levels(tmp_path: Path) -> None:
+    stated = "depth: 64, sizeKB: 2, width: 64, datawidth: 8, block_size: 4, vector-access-energy: 3.2"
+    for name, bandwidth in (("shared", "shared_bandwidth: 6"), ("halves", "bandwidth: 6"), ("odd", "bandwidth: 5.3")):
+        made = converted(tmp_path, **{f"{name}_yaml": TIMELOOP.replace(BUFFER, f"{stated}, {bandwidth}")})
+    shared, halves, odd = (array(tmp_path, name).levels[-1] for name in ("shared", "halves", "odd"))
+    assert (shared.ports, shared.read_bits, shared.write_bits) == ("rw", 48, 48)
+    assert (halves.ports, halves.read_bits, halves.write_bits, odd.read_bits) == ("separate", 24, 24, 21)
+    assert "global_buffer: bandwidth is 21 bits, the whole ones of 21.2" in made.chosen
+    assert (shared.read_pj_per_bit, shared.write_pj_per_bit) == (0.1, 0.1)  # of a block: four words
+    assert "shared.yaml" in shared.source
+    assert "global_buffer.attributes.sizeKB" in made.left_out  # beside a depth
+
+
+def test_the_first_form_of_timeloop_is_read_from_the_inside_out(tmp_path: Path) -> None:
+    made = converted(tmp_path, first_yaml=TIMELOOP_FIRST)
+    spec = array(tmp_path, "first")
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(8, ("K",)), (8, ("C",))]
+    assert [(level.name, level.serves, level.capacity_bytes, level.per) for level in spec.levels] == [
+        ("Registers", ("weight",), 1, (0, 1)),
+        ("SumBuffer", ("output",), 384, (0,)),
+        ("Buffer", ("input",), 98304, ()),
+    ]
+    assert [(level.read_bits, level.min_bits) for level in spec.levels] == [(None, None), (24, 24), (256, 128)]
+    assert spec.levels[1].read_pj_per_bit == pytest.approx(1.2 / 24)
+    assert (spec.operand_bits, spec.accumulator_bits) == (8, 24)  # of a MAC's words, and of those that keep outputs
+    assert load_system(tmp_path / "out" / "first.yaml").memory_of("first").bandwidth_bytes_per_s == 10_500_000_000
+    assert any(line.startswith("accumulator_bits: 24, the widest word that keeps outputs") for line in made.chosen)
+    assert any(line.startswith("SumBuffer: 24 bits of a row, as 8 instances share one of 192") for line in made.chosen)
+    told = {"Dummy (dummy)", "architecture.nodes[*].attributes.num-ports"}
+    assert told | {"architecture.nodes[*].constraints.utilization"} <= set(made.left_out)
+    (layer,) = graph(tmp_path, "first_problem").layers  # of the shape that the tool takes where none is named
+    assert layer.nest is not None
+    assert (layer.nest.K, layer.nest.OX, layer.nest.OY, layer.nest.FX) == (16, 48, 32, 3)
+
+
+def test_constraints_of_timeloop_may_stand_in_a_file_of_their_own(tmp_path: Path) -> None:
+    whole, _, rest = TIMELOOP_OLDER.partition("architecture_constraints:")
+    constraints, _, problem = rest.partition("problem:")
+    apart = {"apart_yaml": f"{whole}problem:{problem}", "rows_yaml": f"architecture_constraints:{constraints}"}
+    made = converted(tmp_path, together_yaml=TIMELOOP_OLDER), converted(tmp_path, **apart)
+    assert array(tmp_path, "apart").levels == array(tmp_path, "together").levels
+    assert array(tmp_path, "apart").dataflow == array(tmp_path, "together").dataflow
+    assert made[0].left_out == made[1].left_out
+    nested = """mapspace: {targets: [{name: global_buffer, constraints: [
+      {type: bypassing, attributes: {keep: [Inputs], bypass: [Weights, Outputs]}}]}]}
+    """
+    nest = converted(tmp_path, nest_yaml=apart["apart_yaml"], rows_yaml=nested)
+    assert array(tmp_path, "nest").levels[-1].serves == ("input",)
+    assert "weights keeps all operands, as no constraint says which" in nest.chosen
+
+
+def test_networks_of_timeloop_and_what_keeps_nothing_are_told_and_its_memory_is_of_its_kind(tmp_path: Path) -> None:
+    text = TIMELOOP_OLDER.replace(
+        "      - {name: between,",
+        "      - {name: mesh, class: XY_NoC, attributes: {datawidth: 64}}\n"
+        "      - {name: empty, class: regfile, attributes: {depth: 4, width: 8}}\n      - {name: between,",
+    ).replace("  targets:\n", "  targets:\n  - {target: empty, type: bypass, bypass: [Inputs, Weights, Outputs]}\n")
+    made = converted(
+        tmp_path, mesh_yaml=text.replace("class: DRAM, attributes: {", "class: DRAM, attributes: {type: HBM2, ")
+    )
+    assert {"mesh (XY_NoC)", "empty (keeps nothing)"} <= set(made.left_out)
+    assert len(array(tmp_path, "mesh").levels) == 4
+    assert load_system(tmp_path / "out" / "mesh.yaml").memory_of("mesh").kind == "hbm2"
+    made = converted(tmp_path, odd_yaml=TIMELOOP.replace("type: LPDDR4", "type: FeRAM"))
+    assert "DRAM.attributes.type.feram" in made.left_out
+    assert "memory: lpddr4" in made.chosen
 
 
 def test_a_memory_of_timeloop_without_widths_has_the_words_of_the_tool(tmp_path: Path) -> None:
@@ -498,6 +572,26 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
             TIMELOOP.replace("width: 64, datawidth: 8, read", "width: 24, read"),
             "nodes[2].attributes.width: 24 bits are no whole number of blocks of 1 x 16 bits",
         ),
+        (
+            "t.yaml",
+            TIMELOOP.replace("width: 64, datawidth: 8, read", "width: 64, datawidth: 8, block_size: 3, read"),
+            "nodes[2].attributes.width: 64 bits are no whole number of blocks of 3 x 8 bits",
+        ),
+        ("t.yaml", "arch: {storage: 3, arithmetic: {}}", "arch.storage: is required: a list of mappings"),
+        ("t.yaml", "arch: {storage: []}", "arch.arithmetic: is required: a mapping"),
+        (
+            "t.yaml",
+            TIMELOOP_FIRST.replace("instances: 64, meshX: 8, word-bits: 8}", "instances: 6.5}"),
+            "not a number of",
+        ),
+        (
+            "t.yaml",
+            TIMELOOP_FIRST.replace("energy: 1.2", "energy: -1"),
+            "vector_access_energy: '-1' is no energy in pJ",
+        ),
+        ("t.yaml", TIMELOOP_FIRST.replace("bandwidth: 64", "bandwidth: fast"), "'fast' is not a number of words in a"),
+        ("t.yaml", TIMELOOP_FIRST.replace("chosen:\n", "chosen: 4\n").partition("  - {target")[0], "a list of targets"),
+        ("t.yaml", "mapspace_constraints: {targets: []}", "constraints of Timeloop says nothing alone"),
         ("t.yaml", TIMELOOP_OLDER.replace("PE[0..167]", "PE[7..2]"), "PE[7..2]: ends before it begins"),
         ("t.yaml", TIMELOOP_OLDER.replace("meshY: 1}", "meshY: 2}"), "meshY: 14 x 2 are not its 14 instances"),
         ("t.yaml", TIMELOOP_OLDER.replace("meshY: 1}", 'meshY: "inf"}'), "meshY: 'inf' does not divide 14 instances"),
@@ -526,7 +620,7 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
         ("n.csv", "a,b\n1,2\n", "line 1: the columns are"),
         ("x.yaml", "a: 1", "is none of what can be converted"),
         ("x.txt", "a: 1", "is none of what can be converted"),
-        ("m.yaml", ZIGZAG_MAPPING, "a mapping says nothing alone"),
+        ("m.yaml", ZIGZAG_MAPPING, "a mapping of ZigZag says nothing alone"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_with_file_and_field(
@@ -554,6 +648,7 @@ def damaged(text: str) -> list[str]:
         (".yaml", ZIGZAG_ACCELERATOR),
         (".yaml", ZIGZAG_WORKLOAD),
         (".yaml", TIMELOOP),
+        (".yaml", TIMELOOP_FIRST),
         (".yaml", TIMELOOP_OLDER),
         (".cfg", SCALE_SIM_CONFIGURATION),
         (".csv", SCALE_SIM_CONVOLUTIONS),
@@ -562,6 +657,7 @@ def damaged(text: str) -> list[str]:
         "zigzag accelerator",
         "zigzag workload",
         "timeloop",
+        "first timeloop",
         "older timeloop",
         "scale-sim configuration",
         "scale-sim topology",

@@ -16,8 +16,10 @@ from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import Conversion, ConversionNotes, ForeignFile
 from mensa_sim.study.convert.scale_sim.configuration import convert_configuration
 from mensa_sim.study.convert.scale_sim.topology import convert_topology
-from mensa_sim.study.convert.timeloop.architecture import WORKED_OUT, convert_architecture
+from mensa_sim.study.convert.timeloop.architecture import convert_architecture
+from mensa_sim.study.convert.timeloop.constraints import CONSTRAINTS
 from mensa_sim.study.convert.timeloop.problem import convert_problem
+from mensa_sim.study.convert.timeloop.storage import WORKED_OUT
 from mensa_sim.study.convert.zigzag.accelerator import convert_accelerator
 from mensa_sim.study.convert.zigzag.workload import convert_workload
 
@@ -54,6 +56,7 @@ def _list_of(*keys: str, some_of: Sequence[str] = ()) -> Callable[[Any], bool]:
 
 _TEMPLATES = ("{{", "{%")
 """What Timeloop's front end works out before it reads YAML (jinja)."""
+_CONSTRAINED = _mapping_with(some_of=CONSTRAINTS)
 _MAPPED = ("spatial_mapping", "spatial_mapping_hint", "memory_operand_links")
 """What an entry of a mapping of ZigZag says, at least one of them."""
 
@@ -73,7 +76,15 @@ FORMATS: Mapping[str, ForeignFormat] = {
         title="a workload of ZigZag", recognise=_list_of("operator_type", "equation"), convert=convert_workload
     ),
     "timeloop_architecture": ForeignFormat(
-        title="an architecture of Timeloop", recognise=_mapping_with("architecture"), convert=convert_architecture
+        title="an architecture of Timeloop",
+        recognise=_mapping_with(some_of=("architecture", "arch")),
+        convert=convert_architecture,
+        companion="timeloop_constraints",
+    ),
+    "timeloop_constraints": ForeignFormat(
+        title="a file of constraints of Timeloop",
+        recognise=lambda data: _CONSTRAINED(data) and not {"architecture", "arch"} & set(data),
+        convert=lambda file: {},
     ),
     "timeloop_problem": ForeignFormat(
         title="a problem of Timeloop", recognise=_mapping_with("problem"), convert=convert_problem
@@ -123,7 +134,8 @@ def convert(paths: Sequence[Path]) -> Conversion:
                 raise FileError(str(file.path), [f"becomes {twice[0]}, which another file became; convert it apart"])
             made |= found
     if not made:
-        raise FileError(str(paths[0]), ["a mapping says nothing alone; give the accelerator's file with it"])
+        told = f"{FORMATS[next(iter(files))].title} says nothing alone; give the accelerator's file with it"
+        raise FileError(str(paths[0]), [told])
     folder = Path("results", f"convert-{paths[0].stem}")
     return Conversion(folder=folder, files=made, left_out=tuple(notes.left_out), chosen=tuple(notes.chosen))
 

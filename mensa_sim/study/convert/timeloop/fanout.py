@@ -14,7 +14,7 @@ LETTERS: Mapping[str, str] = {
 """Our dims for the letters of the tool's convolutions; K where a problem has it in place of M."""
 _INDEXING: Mapping[str, str] = {"weights": "MKCRSG", "inputs": "NCPQRSG", "outputs": "NMKPQG"}
 """The letters that index each of the tool's data spaces."""
-_FACTOR = re.compile(r"\s*(\w+)\s*=\s*(\d{1,9})\s*")
+_FACTOR = re.compile(r"\s*(\w+?)\s*=?\s*(\d{1,9})\s*")
 
 
 def axes_of(file: ForeignFile, node: ArchitectureNode, index: int) -> list[dict[str, Any]]:
@@ -63,7 +63,7 @@ def _order(constraint: Mapping[str, Any], factors: Mapping[str, int], mesh: str)
 
 
 def _factors(file: ForeignFile, node: ArchitectureNode, given: Any) -> dict[str, int]:
-    """Lanes by letter, of `[N=1, C=1]` or `N=1 C=1`; 0 is as many as there are."""
+    """Lanes by letter, of `[N=1, C=1]`, `N=1 C=1` or `N1 C1`; 0 is as many as there are."""
     texts = given if isinstance(given, list) else str(given or "").replace(",", " ").split()
     found: dict[str, int] = {}
     for text in texts:

@@ -7,31 +7,31 @@ from mensa_sim.io.faults import Location
 from mensa_sim.io.yaml_text import TAG
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
-from mensa_sim.study.convert.timeloop.older import nodes_of_subtree
+from mensa_sim.study.convert.timeloop.older import MAX_INSTANCES, NETWORKS, nodes_of_subtree, subtree_of_lists
 
 CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component", "Element"), ("Parallel", "Hierarchical", "Pipelined")
 _NOTHING = "Nothing"
 """A branch of a parallel group that holds nothing."""
+DRAM = "DRAM"
 COMPUTE = ("mac", "compute", "multiplier")
 """What classes that compute have in their names."""
 DUMMIES = ("dummy", "toll")
 READ = ("name", "class", "subclass", "attributes", "constraints", "spatial", "nodes", "enabled", TAG)
 ATTRIBUTES = (
-    *("entries", "depth", "width", "datawidth", "block_size"),
-    *("read_bandwidth", "write_bandwidth", "shared_bandwidth", "multiple_buffering"),
-    *("multiplier_width", "adder_width", "global_cycle_seconds"),
+    *("entries", "depth", "sizeKB", "width", "datawidth", "block_size", "cluster_size"),
+    *("read_bandwidth", "write_bandwidth", "shared_bandwidth", "bandwidth", "multiple_buffering"),
+    *("vector_access_energy", "multiplier_width", "adder_width", "global_cycle_seconds", "type"),
 )
 _RENAMED = {
     **dict.fromkeys(("memory_depth", "data_storage_depth"), "depth"),
     **dict.fromkeys(("memory_width", "data_storage_width"), "width"),
     **dict.fromkeys(("word_bits", "word-bits", "word_width"), "datawidth"),
     **dict.fromkeys(("block-size", "n_words"), "block_size"),
-    "multiple-buffering": "multiple_buffering",
+    **{name.replace("_", "-"): name for name in ("cluster_size", "multiple_buffering", "vector_access_energy")},
 }
 """Further names that the tool reads an attribute by."""
 _SPATIAL = ("factors", "permutation", "split", "no_iteration_over_dataspaces", "maximize_dims")
 _DATASPACE = ("keep", "keep_only", "bypass")
-MAX_LANES = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,16 @@ class ArchitectureNode:
     @property
     def dummy(self) -> bool:
         """Whether it stands for nothing that holds data."""
-        return any(mark in self.kind for mark in DUMMIES)
+        return any(mark in self.kind for mark in (*DUMMIES, *NETWORKS)) or self.attributes.get("entries") == 0
 
 
-def nodes_of(file: ForeignFile) -> list[ArchitectureNode]:
+def nodes_of(file: ForeignFile, constraints: ForeignFile | None) -> list[ArchitectureNode]:
     """Every node, outermost first; attributes of a container hold for what is inside it."""
-    architecture = file.data["architecture"]
-    if isinstance(architecture, dict) and "subtree" in architecture:
-        given = list(nodes_of_subtree(file))
+    architecture = file.data.get("architecture", {})
+    if "architecture" not in file.data:
+        given = list(nodes_of_subtree(file, subtree_of_lists(file), constraints))
+    elif isinstance(architecture, dict) and "subtree" in architecture:
+        given = list(nodes_of_subtree(file, architecture["subtree"], constraints))
     elif isinstance(architecture, dict) and isinstance(architecture.get("nodes"), list):
         given = _placed(architecture["nodes"], ("architecture", "nodes"))
     else:
@@ -126,11 +128,16 @@ def _node(
         place=place,
         name=name,
         component=component,
-        kind=f"{data.get('class', '')} {data.get('subclass', '')}".lower(),
+        kind=f"{data.get('class', '')} {data.get('subclass', '')} {DRAM if _is_dram(parts) else ''}".lower(),
         attributes={**inherited, **_attributes(file, parts["attributes"], (*place, "attributes"))},
         constraints=parts["constraints"],
         spatial={mesh: _lanes(file, value, (*place, "spatial", mesh)) for mesh, value in parts["spatial"].items()},
     )
+
+
+def _is_dram(parts: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether a technology says it where no class does."""
+    return parts["attributes"].get("technology") == DRAM
 
 
 def _attributes(file: ForeignFile, given: Mapping[str, Any], place: Location) -> dict[str, Any]:
@@ -138,7 +145,7 @@ def _attributes(file: ForeignFile, given: Mapping[str, Any], place: Location) ->
     found: dict[str, Any] = {}
     for key, value in given.items():
         name = _RENAMED.get(key, key)
-        if name not in ATTRIBUTES:
+        if name not in ATTRIBUTES and (key, value) != ("technology", DRAM):
             file.notes.leave(("architecture.nodes[*].attributes", key))
         if found.setdefault(name, value) != value:
             raise file.fault((*place, key), f"is {name} a second time, with another value")
@@ -147,6 +154,11 @@ def _attributes(file: ForeignFile, given: Mapping[str, Any], place: Location) ->
 
 def _lanes(file: ForeignFile, value: Any, place: Location) -> int:
     number = text_number(value)
-    if place[-1] not in ("meshX", "meshY") or number is None or not 1 <= number <= MAX_LANES or number != int(number):
+    if (
+        place[-1] not in ("meshX", "meshY")
+        or number is None
+        or not 1 <= number <= MAX_INSTANCES
+        or number != int(number)
+    ):
         raise file.fault(place, f"{str(value)[:40]!r} is not a number of instances along meshX or meshY")
     return int(number)

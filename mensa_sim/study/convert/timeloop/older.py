@@ -1,21 +1,30 @@
-"""Architectures and problems as Timeloop wrote them before version 0.4, and as it writes them with its results."""
+"""Architectures and problems as Timeloop wrote them before version 0.4, and as it writes them with its results.
+
+The first form, `arch`, is a list of storage from the inside out beside the arithmetic, each with its instances.
+"""
 
 import re
 from collections.abc import Iterator
+from math import prod
 from typing import Any
 
 from mensa_sim.io.faults import Location
 from mensa_sim.io.yaml_text import TAG
 from mensa_sim.study.convert.foreign import ForeignFile, text_number
+from mensa_sim.study.convert.timeloop.constraints import take_targets
 
-CONSTRAINTS = ("architecture_constraints", "mapspace_constraints")
 _NODE, _COMPONENT = ("name", "attributes", "local", "subtree"), ("name", "attributes", "class", "subclass", "enabled")
 """Keys of a node of a tree and of a component that are read."""
 _MESHES = ("meshX", "meshY")
+_COUNTS = ("instances", *_MESHES)
+NETWORKS = ("noc", "legacy", "reductiontree", "simplemulticast")
+"""What classes of networks have in their names."""
 _COUNTED = re.compile(r"(.*)\[(\d{1,9})\.\.(\d{1,9})\]")
 _DASHED = {"data-spaces": "data_spaces", "read-write": "read_write"}
 
 _CNN = "CMRSNPQ"
+MAX_INSTANCES = 2**20
+"""Of a component; more is taken for a mistake."""
 BUILT_IN: dict[str, Any] = {
     "dimensions": list(_CNN),
     "coefficients": [{"name": name} for name in ("Wstride", "Hstride", "Wdilation", "Hdilation")],
@@ -37,7 +46,7 @@ def problem_of(problem: dict[str, Any]) -> dict[str, Any]:
     if "instance" not in problem:
         problem["instance"] = {key: value for key, value in problem.items() if key not in ("shape", "version")}
         problem = {key: value for key, value in problem.items() if key not in problem["instance"]}
-    shape = problem.get("shape")
+    shape = problem.setdefault("shape", "cnn-layer")  # the tool's default
     if isinstance(shape, str) and shape.lower().replace("_", "-") == "cnn-layer":
         problem["shape"] = _built_in(problem["instance"])
     elif isinstance(shape, dict):
@@ -65,15 +74,41 @@ def _built_in(instance: Any) -> dict[str, Any]:
     return shape
 
 
-def nodes_of_subtree(file: ForeignFile) -> Iterator[tuple[Location, dict[str, Any]]]:
+def subtree_of_lists(file: ForeignFile) -> list[Any]:
+    """The tree of the first form: its storage from the outside in, then its arithmetic."""
+    arch = file.data["arch"]
+    storage = arch.get("storage") if isinstance(arch, dict) else None
+    if not isinstance(storage, list) or not all(isinstance(each, dict) for each in storage):
+        raise file.fault(("arch", "storage"), "is required: a list of mappings")
+    if not isinstance(arch.get("arithmetic"), dict):
+        raise file.fault(("arch", "arithmetic"), "is required: a mapping")
+    for key in arch:
+        if key not in ("storage", "arithmetic", "version"):
+            file.notes.leave(("arch", key))
+    local = []
+    for given, kind in (*((each, each.get("name")) for each in reversed(storage)), (arch["arithmetic"], "compute")):
+        attributes = {key: value for key, value in given.items() if key != "name"}
+        meshes = [text_number(attributes.get(mesh)) for mesh in _MESHES]
+        if "instances" not in attributes and None not in meshes:
+            attributes["instances"] = prod(meshes)
+        local.append({"name": given.get("name", kind), "class": kind, "attributes": attributes})
+    return [{"name": "chip", "local": local}]
+
+
+def nodes_of_subtree(
+    file: ForeignFile, subtree: Any, beside: ForeignFile | None
+) -> Iterator[tuple[Location, dict[str, Any]]]:
     """Nodes of version 0.4 for a tree of `local` and `subtree`, outermost first, each with its place.
 
-    There each component says how many there are of it; a fan-out stands here where the count grows.
+    There each component says how many there are of it; a fan-out stands here where the count grows. Constraints may
+    stand in a file `beside` the tree's.
     """
-    targets = _targets(file)
+    targets: dict[str, dict[str, Any]] = {}
+    for source in (file, *([beside] if beside else ())):
+        take_targets(source, targets)
     used: set[tuple[str, str]] = set()
     outer, outer_mesh = "", (1, 1)
-    for place, data, instances in _components(file, file.data["architecture"]["subtree"], ("architecture",), 1):
+    for place, data, counted in _components(file, subtree, ("architecture",), 1):
         attributes = data.get("attributes") or {}
         if not isinstance(attributes, dict):
             raise file.fault((*place, "attributes"), "must be a mapping")
@@ -81,6 +116,10 @@ def nodes_of_subtree(file: ForeignFile) -> Iterator[tuple[Location, dict[str, An
         if TAG in data:  # a container, for what its attributes say of those inside it
             yield place, {TAG: "Container", "name": name, "attributes": attributes}
             continue
+        if any(mark in str(data.get("class", "")).lower() for mark in NETWORKS):
+            file.notes.leave((f"{name} ({data['class']})",))
+            continue
+        instances = _instances(file, attributes, counted, (*place, "attributes"))
         mesh = _mesh(file, attributes, instances, (*place, "attributes"))
         spread = [count // before for count, before in zip(mesh, outer_mesh, strict=True)]
         if any(count % before for count, before in zip(mesh, outer_mesh, strict=True)):
@@ -92,7 +131,7 @@ def nodes_of_subtree(file: ForeignFile) -> Iterator[tuple[Location, dict[str, An
             yield place, {TAG: "Container", "name": outer or name, "spatial": fan_out, "constraints": constraints}
         kept = {key: each for key, each in targets.get(name, {}).items() if key != "spatial"}
         used |= {(name, key) for key in kept}
-        bare = {key: each for key, each in attributes.items() if key not in _MESHES}
+        bare = {key: each for key, each in attributes.items() if key not in _COUNTS}
         yield place, data | {TAG: "Component", "name": name, "attributes": bare, "constraints": kept}
         outer, outer_mesh = name, mesh
     for target, kinds in targets.items():
@@ -140,6 +179,15 @@ def _count(file: ForeignFile, node: dict[str, Any], place: Location) -> int:
     return count
 
 
+def _instances(file: ForeignFile, attributes: dict[str, Any], counted: int, place: Location) -> int:
+    """Those that a component states itself, else as many as stand in the tree."""
+    value = attributes.get("instances", counted)
+    number = text_number(value)
+    if number is None or not 1 <= number <= MAX_INSTANCES or number != int(number):
+        raise file.fault((*place, "instances"), f"{str(value)[:40]!r} is not a number of instances")
+    return int(number)
+
+
 def _mesh(file: ForeignFile, attributes: dict[str, Any], instances: int, place: Location) -> tuple[int, int]:
     """Instances along both meshes; all along the first where none is said."""
     stated: dict[str, int] = {}
@@ -155,24 +203,3 @@ def _mesh(file: ForeignFile, attributes: dict[str, Any], instances: int, place: 
     if across * down != instances:
         raise file.fault((*place, "meshY"), f"{across} x {down} are not its {instances} instances")
     return across, down
-
-
-def _targets(file: ForeignFile) -> dict[str, dict[str, Any]]:
-    """The constraints of each component by their kind."""
-    found: dict[str, dict[str, Any]] = {}
-    for key in CONSTRAINTS:
-        given = file.data.get(key) or {}
-        entries = given.get("targets", []) if isinstance(given, dict) else given
-        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise file.fault((key,), "must be a list of targets")
-        for other in given if isinstance(given, dict) else ():
-            if other not in ("targets", "version"):
-                file.notes.leave((key, other))
-        for entry in entries:
-            kind = {"bypass": "dataspace", "datatype": "dataspace"}.get(str(entry.get("type")), str(entry.get("type")))
-            target = str(entry.get("target"))
-            said = found.setdefault(target, {}).setdefault(kind, {})
-            for name, value in entry.items():
-                if name not in ("target", "type") and said.setdefault(name, value) != value:
-                    raise file.fault((key, target, kind, name), "is stated twice, in two ways")
-    return found
