@@ -45,10 +45,10 @@ def fit_across(rows: Sequence[DeviceRows]) -> Mapping[tuple[str, str], OperatorF
 
     All families must be of one form, and every family measured on every device.
     """
-    whole = _fitted(rows)
+    whole = fit_in_common(rows)
     found: dict[tuple[str, str], OperatorFit] = {}
     for device in dict.fromkeys(each.device for each in rows):
-        others = _fitted([each for each in rows if each.device != device])
+        others = fit_in_common([each for each in rows if each.device != device])
         for each in rows:
             if each.device == device:
                 unseen = replace(whole[each.family], constants=others[each.family].constants)
@@ -79,7 +79,7 @@ def _taken(rows: DeviceRows, count: int) -> tuple[Shapes, Floats]:
     return shapes_of([each.kernel for each in timings]), np.array([each.median_us * 1e-6 for each in timings])
 
 
-def _fitted(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
+def fit_in_common(rows: Sequence[DeviceRows]) -> Mapping[str, OperatorFit]:
     """By family, constants that devices have in common."""
     (form,) = {each.form for each in rows}
     taken = [_taken(each, _ROWS) for each in rows]

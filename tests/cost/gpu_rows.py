@@ -143,7 +143,7 @@ def fits_across(timings: Mapping[str, tuple[Timing, ...]], families: Sequence[st
     found: dict[tuple[str, str], OperatorFit] = {}
     for group in ACROSS:
         if group[0] in families:
-            rows = [_device_rows(family, name, timings[name]) for family in group for name in GPUS]
+            rows = [device_rows(family, name, timings[name]) for family in group for name in GPUS]
             found |= fit_across(rows)
     return {
         gpu.library: DeviceFit(
@@ -158,7 +158,8 @@ def fits_across(timings: Mapping[str, tuple[Timing, ...]], families: Sequence[st
     }
 
 
-def _device_rows(family: str, name: str, timings: tuple[Timing, ...]) -> DeviceRows:
+def device_rows(family: str, name: str, timings: tuple[Timing, ...]) -> DeviceRows:
+    """A family's rows on a device, with what its library and its data sheet say."""
     gpu = GPUS[name]
     tiles, shared = gpu.tiles.get(family, ("128", False))
     rows = (

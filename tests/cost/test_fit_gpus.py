@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gpu_rows import GPUS, POWERED, TABLES, error_percent, fits_across, gpu_rows, of_family
+from fits_across import fit_across, fit_in_common
+from gpu_rows import GPUS, POWERED, TABLES, device_rows, error_percent, fits_across, gpu_rows, of_family
 
 from mensa_sim.cost.measured.fits.fit import DeviceFit, fit_device, predicted
 from mensa_sim.cost.measured.fits.model import shapes_of
@@ -121,6 +122,29 @@ def test_products_of_both_gpus_agree_on_what_a_mac_takes_of_the_boards_power(
     for family in POWERED:
         error, _ = error_percent(across[library].operators[family], GPUS[name].figures, of_family(rows[name], family))
         assert error < shipped(name).operators[family].error_percent + 2.5
+
+
+def test_each_gpu_alone_says_what_a_mac_takes_of_the_boards_power(rows: Mapping[str, tuple[Timing, ...]]) -> None:
+    """At 12 nm: 47 pJ by a board of 70 W at 12 nm, 43 pJ by one of 250 W at 7 nm, whatever else differs."""
+    alone = [fit_in_common([device_rows("linear", name, rows[name])])["linear"] for name in sorted(GPUS)]
+    a100, t4 = (fit.constants["board_pj_per_mac"] for fit in alone)
+    assert a100 == pytest.approx(t4, rel=0.12)
+    assert 38 < a100 < 52
+
+
+@pytest.mark.parametrize(
+    ("power_w", "times"), [(1e9, 3.0), (1e-3, 1.8)], ids=["at the boost clock", "at the base clock"]
+)
+def test_products_of_another_gpu_are_far_off_without_the_boards_power(
+    rows: Mapping[str, tuple[Timing, ...]], across: Mapping[str, DeviceFit], power_w: float, times: float
+) -> None:
+    """Fitted anew as if no board were ever too weak, or all always were: the rule is what carries over."""
+    products = [device_rows(family, name, rows[name]) for family in POWERED for name in GPUS]
+    without = fit_across([replace(each, figures=replace(each.figures, power_w=power_w)) for each in products])
+    errors = [fit.error_percent for fit in without.values()]
+    assert sum(errors) > times * sum(
+        fit.operators[family].error_percent for fit in across.values() for family in POWERED
+    )
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

@@ -1,6 +1,7 @@
 """Predictions against the Eyeriss chip: the convolutions of AlexNet, four images at 200 MHz (JSSC 2017, table V)."""
 
 import csv
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -62,6 +63,14 @@ def test_cycles_latency_and_traffic_of_the_first_two_convolutions(
             total_ms, rel={"CONV1": 0.061, "CONV2": 0.02}[row["layer"]]
         )
         assert cost.memory_bytes / 1e6 == pytest.approx(float(row["dram_access_MB"]), rel=0.03)
+
+
+def test_conv1_works_for_as_many_cycles_as_its_authors_passes_take(costs: Mapping[str, LayerCost]) -> None:
+    """Their mapping (JSSC, table III, recalled): 16 filters a PE, two such sets, strips of 7 rows, one channel."""
+    filters, strips, channels, images = 96 // 32, math.ceil(55 / 7), 3, 4
+    products, hops, words_of_64_bits = 16 * 55 * 11, 16 * 55, 32 * 11 * 11 // 4
+    cycles = filters * strips * channels * images * (products + hops + words_of_64_bits)
+    assert costs["conv1"].compute_cycles == pytest.approx(cycles, rel=0.003)
 
 
 def test_all_five_convolutions_take_what_34_7_images_a_second_leave() -> None:
