@@ -1,18 +1,19 @@
 """Where units stand best if tensors may live on chip, layer by layer, while none competes for room with another.
 
-Each unit runs in a mode: on an accelerator, with all that it reads at home there or in memory, and what it makes at
-home or in memory. What is at home is read where it is made, not over links. Of all that lives beside a layer its own
-tensors alone take room, and a layer has the mapping that is best in the whole level: nothing is predicted better so.
+Each unit runs in a mode: on an accelerator, with each tensor that it reads in memory or at home, there, where links
+lead from, or in a memory on the chip, and what it makes likewise. Of all that lives beside a layer its own tensors
+alone take room, and a layer has the mapping that is best in the whole level: nothing is predicted better so.
 """
 
 import math
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import combinations, product
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from itertools import product
 
 import numpy as np
 
 from mensa_sim.arrays import Floats
+from mensa_sim.cost.feeds.ways import Fed, Passage, from_level, from_shared, moved_cost, to_shared
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.system import System
@@ -22,23 +23,30 @@ from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import sets_of
 from mensa_sim.schedule.exact.weighted import Candidate, elimination_of
-from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step
+from mensa_sim.schedule.homes.step import HomeCosts, Step
+from mensa_sim.schedule.homes.tensors import level_refusal, readers_of
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.workload.graph import LayerGraph
 
-MOST_APART = 3
-"""Of more tensors that a layer reads, all are at home or none: a choice."""
+MOST_WAYS = 25
+"""Where a layer could read its tensors at home in more ways than these, all lie in one place: a choice."""
+IN_MEMORY = -1
+"""The place of a tensor that has no home. The others are the accelerators, whose levels hold what they make, and after
+them the memories on the chip, by index."""
+
+_Cost = tuple[int, float, LayerCost]
+"""Latency in ps and dynamic energy in pJ of a cost, and that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mode:
-    """A unit on an accelerator, beside those of its own tensors that live there."""
+    """A unit on an accelerator, beside those of its own tensors that live on chip."""
 
     accelerator: int
-    inputs: frozenset[int] = frozenset()
-    """The units whose tensors it reads at home."""
-    output: bool = False
-    """Whether its own is."""
+    inputs: Mapping[int, int] = field(default_factory=dict)
+    """By the units whose tensors it reads at home, their places."""
+    output: int = IN_MEMORY
+    """The place of its own."""
     latency_ps: int
     energy_pj: float
     """Dynamic."""
@@ -63,8 +71,11 @@ class AtHomeSolver:
         self._memories = [self._arrays.memory[[mode.accelerator for mode in modes]] for modes in self._modes]
         self._tensors = [tensor for tensor in problem.tensors if tensor.size_bytes]
         self._holders = sets_of(len(self._arrays.memories))
-        """The sets of memories that may hold a tensor which several read; else one accelerator's level does."""
-        holders = len(self._holders) + len(problem.accelerators)
+        """The sets of memories that may hold a tensor which several read; else one place on the chip does."""
+        self.places = (*problem.accelerators, *costs.system.on_chip_memories())
+        """Where tensors may be at home."""
+        self._homes = np.arange(len(self.places))
+        holders = len(self._holders) + len(self._homes)
         self._elimination = elimination_of([len(modes) for modes in self._modes], self._tensors, holders)
 
     def minimise(self, energy_weight: float, latency_weight: float, assignment: Sequence[int] | None = None) -> InModes:
@@ -102,96 +113,143 @@ class AtHomeSolver:
         of_all = energy_weight * self._arrays.copy_pj + latency_weight * self._arrays.copy_ps
         within_one = np.zeros((len(self._tensors), 1, 1))
         for tensor, copies in zip(self._tensors, of_all if len(of_all) else within_one, strict=True):
-            makes, memory = self._modes[tensor.producer], self._memories[tensor.producer]
-            at_home = np.array([mode.output for mode in makes])
-            makers = np.array([mode.accelerator for mode in makes])
-            if len(tensor.readers) == 1:
-                (reader,) = tensor.readers
-                reads = self._modes[reader]
-                same = makers[:, None] == np.array([mode.accelerator for mode in reads])
-                wants = np.array([tensor.producer in mode.inputs for mode in reads])
-                through = np.where(wants, np.inf, copies[np.ix_(memory, self._memories[reader])])
-                yield np.where(at_home[:, None], np.where(same & wants, 0.0, np.inf), through)
+            memory = self._memories[tensor.producer]
+            made = np.array([mode.output for mode in self._modes[tensor.producer]])[:, None]
+            read = [
+                np.array([mode.inputs.get(tensor.producer, IN_MEMORY) for mode in self._modes[reader]])
+                for reader in tensor.readers
+            ]
+            if len(read) == 1:
+                through = np.where(made == IN_MEMORY, copies[np.ix_(memory, self._memories[tensor.readers[0]])], 0.0)
+                yield np.where(made == read[0], through, np.inf)
                 continue
-            homes = np.arange(len(self.problem.accelerators))
-            in_memory = np.where(at_home[:, None], np.inf, copies[memory] @ self._holders.T)
-            yield np.hstack([in_memory, np.where(at_home[:, None] & (makers[:, None] == homes), 0.0, np.inf)])
-            for reader in tensor.readers:
-                reads = self._modes[reader]
-                wants = np.array([tensor.producer in mode.inputs for mode in reads])
+            in_memory = np.where(made == IN_MEMORY, copies[memory] @ self._holders.T, np.inf)
+            yield np.hstack([in_memory, np.where(made == self._homes, 0.0, np.inf)])
+            for reader, where in zip(tensor.readers, read, strict=True):
                 at_hand = self._holders.T[self._memories[reader]] > 0
-                here = np.array([mode.accelerator for mode in reads])[:, None] == homes
-                allowed = np.hstack([at_hand & ~wants[:, None], here & wants[:, None]])
-                yield np.where(allowed, 0.0, np.inf)
+                allowed = [at_hand & (where == IN_MEMORY)[:, None], where[:, None] == self._homes]
+                yield np.where(np.hstack(allowed), 0.0, np.inf)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ways:
+    """From and to which places on chip an accelerator's tensors go: over no way from and to its own level."""
+
+    reads: Mapping[int, Passage | None]
+    writes: Mapping[int, tuple[Passage, Passage] | None]
+    """And the way back, for partial sums."""
 
 
 def modes_of(problem: Problem, costs: CostTable) -> Iterator[list[Mode]]:
-    """The modes of each unit: with its inputs at home, all of them or any where they are few, and its output."""
+    """The modes of each unit; of those that differ in nothing but a layer's mapping the ones that none beats."""
     home_costs = HomeCosts(replace(costs, in_room=None), LAYER_BY_LAYER)
+    graph, system, names = costs.graph, costs.system, problem.accelerators
     unit_of = {unit.layers[0]: index for index, unit in enumerate(problem.units) if len(unit.layers) == 1}
-    capacities_bytes = [_capacity_bytes(costs.system, name) for name in problem.accelerators]
-    known: dict[Hashable, list[AtHome]] = {}
+    rooms_bytes = [0 if level_refusal(system, name) else system.room_for_tensors(name) for name in names]
+    ways = [_ways(system, names, place, rooms_bytes) for place in range(len(names))]
+    rooms_bytes += [system.room_for_tensors(name) for name in system.on_chip_memories()]
+    known: dict[Hashable, list[_Cost]] = {}
 
-    def fitting(step: Step, capacity_bytes: int) -> list[AtHome]:
+    def fitting(step: Step, fed: Fed, lies: Hashable, room_bytes: int) -> list[_Cost]:
         """The costs of the first step that is alike, as far as they fit."""
-        alike = home_costs.alike(step)
+        alike = home_costs.alike(step), lies
         if alike not in known:
-            options = home_costs.options(step, parameters=False)
-            known[alike] = [held for held in options if step.live_bytes + held.beside_bytes <= capacity_bytes]
+            bandwidth = system.memory_of(step.accelerator).effective_bytes_per_s
+            held = home_costs.options(step, parameters=False)
+            found = [
+                each.cost for each in held if not step.live_bytes or step.live_bytes + each.beside_bytes <= room_bytes
+            ]
+            if fed.moves:
+                found = [moved_cost(each, graph[step.layer], system, fed, step.reads_bytes) for each in found]
+            known[alike] = _unbeaten((each.latency_ps(bandwidth), each.energy_pj, each) for each in found)
         return known[alike]
 
     for unit in problem.units:
         modes = []
         for place in unit.allowed:
-            option = unit.option(place)
+            option, own = unit.option(place), ways[place]
             modes.append(Mode(accelerator=place, latency_ps=option.latency_ps, energy_pj=option.energy_pj))
-            if len(unit.layers) > 1 or not capacities_bytes[place]:
-                continue
-            bandwidth = costs.system.memory_of(problem.accelerators[place]).effective_bytes_per_s
-            for step, sources in _steps(costs.graph, unit.layers[0], problem.accelerators[place], unit_of):
+            layer = unit.layers[0]
+            for inputs, output in _places(graph, layer, own, rooms_bytes, unit_of) if len(unit.layers) == 1 else ():
+                step = _step(
+                    graph, layer, names[place], [name for name in inputs if inputs[name] == place], output == place
+                )
+                elsewhere = tuple((at, graph.edge_bytes(name, layer)) for name, at in inputs.items() if at != place)
+                fed = Fed(
+                    inputs=tuple((way, size) for at, size in elsewhere if (way := own.reads[at]) is not None),
+                    output=own.writes.get(output),
+                )
                 modes += [
                     Mode(
                         accelerator=place,
-                        inputs=sources,
-                        output=step.output,
-                        latency_ps=held.cost.latency_ps(bandwidth),
-                        energy_pj=held.cost.energy_pj,
-                        cost=held.cost,
+                        inputs={unit_of[name]: at for name, at in inputs.items()},
+                        output=output,
+                        latency_ps=latency_ps,
+                        energy_pj=energy_pj,
+                        cost=cost,
                     )
-                    for held in fitting(step, capacities_bytes[place])
+                    for latency_ps, energy_pj, cost in fitting(step, fed, (elsewhere, output), rooms_bytes[place])
                 ]
         yield modes
 
 
-def _capacity_bytes(system: System, accelerator: str) -> int:
-    """What its activation level may hold of tensors at home; nothing where those do not stay."""
-    spec = system.accelerator(accelerator).spec
-    able = spec.power_gating is None and system.feeder_of(accelerator) is None
-    return spec.buffer_bytes.get("activation", 0) if able else 0
+def _unbeaten(costs: Iterable[_Cost]) -> list[_Cost]:
+    """Those that no other one beats in both, the fastest first."""
+    found: list[_Cost] = []
+    for each in sorted(costs, key=lambda cost: cost[:2]):
+        if not found or each[1] < found[-1][1]:
+            found.append(each)
+    return found
 
 
-def _steps(
-    graph: LayerGraph, layer: str, accelerator: str, unit_of: Mapping[str, int]
-) -> Iterator[tuple[Step, frozenset[int]]]:
-    """A layer beside its own tensors at home, and the units that make those that it reads."""
+def _ways(system: System, accelerators: Sequence[str], own: int, rooms_bytes: Sequence[int]) -> _Ways:
+    """Those of one accelerator; `rooms_bytes` is what the levels of all hold of tensors at home."""
+    name = accelerators[own]
+    reads: dict[int, Passage | None] = {own: None} if rooms_bytes[own] else {}
+    writes: dict[int, tuple[Passage, Passage] | None] = {own: None} if rooms_bytes[own] else {}
+    if system.array_of(name) is None:
+        return _Ways(reads=reads, writes=writes)
+    for place, holder in enumerate(accelerators):
+        way = from_level(system, holder, name) if place != own and rooms_bytes[place] else None
+        reads |= {} if way is None else {place: way}
+    for place, memory in enumerate(system.on_chip_memories(), len(accelerators)):
+        if name in system.memories[memory].reached_by:
+            reads[place] = from_shared(system, memory)
+            writes[place] = to_shared(system, memory), from_shared(system, memory)
+    return _Ways(reads=reads, writes=writes)
+
+
+def _places(
+    graph: LayerGraph, layer: str, ways: _Ways, rooms_bytes: Sequence[int], unit_of: Mapping[str, int]
+) -> Iterator[tuple[dict[str, int], int]]:
+    """Where a layer's tensors may lie, some of them at home: the places of those it reads there, and of its own."""
+    able = [name for name in graph.predecessors(layer) if name in unit_of and graph.edge_bytes(name, layer)]
+    each_in = [
+        [IN_MEMORY, *(place for place in ways.reads if graph[name].output_bytes <= rooms_bytes[place])] for name in able
+    ]
+    if math.prod(map(len, each_in)) > MOST_WAYS:
+        all_in: Iterable[tuple[int, ...]] = ((place,) * len(able) for place in (IN_MEMORY, *ways.reads))
+    else:
+        all_in = product(*each_in)
+    kept = not graph[layer].model_output_bytes and all(name in unit_of for name in readers_of(graph, layer))
+    made_in = [place for place in ways.writes if graph[layer].output_bytes <= rooms_bytes[place]]
+    outputs = [IN_MEMORY, *(made_in if kept and readers_of(graph, layer) else [])]
+    for places, output in product(all_in, outputs):
+        inputs = {name: place for name, place in zip(able, places, strict=True) if place != IN_MEMORY}
+        if inputs or output != IN_MEMORY:
+            yield inputs, output
+
+
+def _step(graph: LayerGraph, layer: str, accelerator: str, read: Sequence[str], made: bool) -> Step:
+    """A layer beside those of its own tensors that live in its accelerator's level."""
     shape = graph[layer]
-    read_bytes = {name: graph.edge_bytes(name, layer) for name in graph.predecessors(layer)}
-    read_bytes = {name: size for name, size in read_bytes.items() if size}
-    able = [name for name in read_bytes if name in unit_of]
-    counts = range(len(able) + 1) if len(able) <= MOST_APART else (0, len(able))
-    readers = [name for name in graph.successors(layer) if graph.edge_bytes(layer, name)]
-    kept = bool(readers) and not shape.model_output_bytes and all(name in unit_of for name in readers)
-    for count, output in product(counts, (False, True) if kept else (False,)):
-        for sources in combinations(able, count):
-            if not sources and not output:
-                continue
-            whole = len(sources) == len(read_bytes) and not shape.model_input_bytes and not shape.state_bytes
-            step = Step(
-                layer=layer,
-                accelerator=accelerator,
-                live_bytes=sum(graph[name].output_bytes for name in sources) + shape.output_bytes * output,
-                reads_bytes=sum(read_bytes[name] for name in sources),
-                whole=bool(sources) and whole,
-                output=output,
-            )
-            yield step, frozenset(unit_of[name] for name in sources)
+    sources = {name for name in graph.predecessors(layer) if graph.edge_bytes(name, layer)}
+    whole = sources == set(read) and not shape.model_input_bytes and not shape.state_bytes
+    return Step(
+        layer=layer,
+        accelerator=accelerator,
+        live_bytes=sum(graph[name].output_bytes for name in read) + shape.output_bytes * made,
+        reads_bytes=sum(graph.edge_bytes(name, layer) for name in read),
+        whole=bool(read) and whole,
+        output=made,
+    )

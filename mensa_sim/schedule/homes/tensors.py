@@ -92,22 +92,29 @@ def _refusal(
     readers: Mapping[str, int],
 ) -> str:
     accelerator, size_bytes = assignment[layer], graph[layer].output_bytes
-    capacity_bytes = system.accelerator(accelerator).spec.buffer_bytes.get("activation", 0)
+    capacity_bytes = system.room_for_tensors(accelerator)
     others = sorted({assignment[name] for name in readers} - {accelerator})
     elsewhere = [name for name in others if from_level(system, accelerator, name) is None]
     grouped = [name for name in (layer, *readers) if name not in single]
-    if system.feeder_of(accelerator) is not None:
-        return "a host feeds its accelerator, behind which all activations stay on chip"
+    if reason := level_refusal(system, accelerator):
+        return reason
     if elsewhere:
         return f"it is read on {', '.join(elsewhere)} too"
     if graph[layer].model_output_bytes:
         return "it leaves the model"
     if grouped:
         return f"{grouped[0]} is part of a recurrent group or a stack, which hands its tensors on piece by piece"
-    if system.accelerator(accelerator).spec.power_gating is not None:
-        return f"{accelerator} loses what it holds when its supply is cut"
-    if not capacity_bytes:
-        return f"{accelerator} has no level that holds activations"
     if size_bytes > capacity_bytes:
         return f"its {size_bytes} bytes exceed the {capacity_bytes} of {accelerator}"
+    return ""
+
+
+def level_refusal(system: System, accelerator: str) -> str:
+    """Why no tensor may live in an accelerator's level; empty where one may."""
+    if system.feeder_of(accelerator) is not None:
+        return "a host feeds its accelerator, behind which all activations stay on chip"
+    if system.accelerator(accelerator).spec.power_gating is not None:
+        return f"{accelerator} loses what it holds when its supply is cut"
+    if not system.room_for_tensors(accelerator):
+        return f"{accelerator} has no level that holds activations"
     return ""
