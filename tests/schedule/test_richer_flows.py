@@ -3,13 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
+import pytest
 from homes_problems import joined
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shared_systems import pool
 
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.files import load_system
+from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Home
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult
@@ -98,21 +103,24 @@ def ending(layers: Sequence[Layer], edges: Sequence[tuple[str, str]]) -> LayerGr
 def test_a_richer_flow_is_never_worse_and_fits_and_keeps_every_pj(graph: LayerGraph, name: str, objective: str) -> None:
     system, memo = load_system(name, list(SYSTEMS[name])), PriceMemo()
     found = [evaluate(graph, system, Goal(objective=objective, flow=flow), memo=memo) for flow in FLOWS]
-    values = [value(each) for each in found]
-    assert values[1] <= values[0] * (1 + 1e-9)
-    assert values[2] <= values[1] * (1 + 1e-9)
-    assert values[3] <= values[2] * (1 + 1e-9)
+    none_is_worse(found)
     for each in found:
         keeps_every_pj(each)
         fits_its_levels(each)
         says_why_it_is_worse_than_predicted(each)
 
 
-def value(result: SystemResult) -> float:
-    """Of a first inference and a steady one together, as the problem has it."""
-    problem = result.problem
-    pairs = ((one.energy_pj, one.latency_ps) for one in (result, result.steady))
-    return sum(problem.value(energy_pj - problem.static_pj_per_ps * ps, ps) for energy_pj, ps in pairs)
+def none_is_worse(found: Sequence[SystemResult]) -> None:
+    """Than the one before it, in a first inference or in a steady one."""
+    for poorer, richer in pairwise(found):
+        for before, after in zip(values(poorer), values(richer), strict=True):
+            assert after <= before * (1 + 1e-8)
+
+
+def values(result: SystemResult) -> list[float]:
+    """The objective of a first inference and of a steady one."""
+    objective = objective_named(result.objective)
+    return [objective.value(each.energy_pj, each.latency_ps) for each in (result, result.steady)]
 
 
 def keeps_every_pj(result: SystemResult) -> None:
@@ -144,3 +152,44 @@ def says_why_it_is_worse_than_predicted(result: SystemResult) -> None:
     simulated, predicted = result.optimality.simulated, result.optimality.value
     assert simulated is not None
     assert simulated <= 1.02 * predicted or result.optimality.differs
+
+
+def chain(*shapes: tuple[int, int, int, int, int]) -> LayerGraph:
+    """Convolutions one after another, each by its rows, its channels in and out, its taps and its stride."""
+    layers = [convolution(f"l{number}", *shape) for number, shape in enumerate(shapes)]
+    return ending(layers, [(one.name, other.name) for one, other in pairwise(layers)])
+
+
+@pytest.mark.parametrize(
+    ("graph", "name", "goal"),
+    [
+        (chain((8, 16, 64, 3, 2), (4, 64, 64, 1, 1)), "npu_lpddr5_pim", Goal(scheduler="greedy")),
+        (chain((12, 16, 4, 3, 1), (12, 4, 64, 3, 1)), "mensa_g", Goal(scheduler="optimal", execution="parallel")),
+        (chain((12, 4, 4, 1, 1), (12, 4, 64, 5, 1), (12, 64, 64, 5, 2)), "edge_tpu", Goal(objective="latency")),
+    ],
+)
+def test_what_a_first_inference_gains_a_later_one_does_not_pay(graph: LayerGraph, name: str, goal: Goal) -> None:
+    system, memo = load_system(name), PriceMemo()
+    none_is_worse([evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in FLOWS])
+
+
+def test_a_supply_that_is_cut_counts_where_flows_are_compared() -> None:
+    graph, system = chain((8, 4, 16, 1, 1), (8, 16, 4, 1, 1), (8, 4, 16, 3, 2)), load_system("npu_lpddr5_pim")
+    gating = PowerGating(residual=0.1, wake_up_ps=0, source="a choice")
+    accelerators = [replace(each, spec=replace(each.spec, power_gating=gating)) for each in system.accelerators]
+    system, memo = replace(system, accelerators=tuple(accelerators)), PriceMemo()
+    goal = Goal(objective="energy", scheduler="optimal")
+    none_is_worse([evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in FLOWS])
+
+
+def test_a_richer_flow_keeps_the_deadline_that_a_poorer_one_keeps() -> None:
+    """A shared memory that is frugal and slow."""
+    system, memo = pool(1, activation_kib=12, shared_kib=1024), PriceMemo()
+    slow = replace(system.memories["slc"], bandwidth_bytes_per_s=4 * 10**9)
+    system = replace(system, memories={**system.memories, "slc": slow})
+    graph, goal = chain((24, 16, 64, 1, 1), (24, 64, 16, 1, 1)), Goal(objective="energy", scheduler="greedy")
+    layers, homes = (evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in ("layers", "homes"))
+    assert homes.energy_pj < layers.energy_pj
+    bound = layers.latency_ps
+    assert homes.latency_ps > bound
+    assert evaluate(graph, system, replace(goal, deadline_ps=bound, flow="homes"), memo=memo).latency_ps <= bound

@@ -1,10 +1,10 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo
@@ -14,20 +14,17 @@ from mensa_sim.hardware.accelerator import Device
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.objective import objective_named
-from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home, KeptParameters
-from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.plan import plan_homes
-from mensa_sim.simulate.inference import run_in_turn
-from mensa_sim.simulate.plan.floor import Least, floor_of
+from mensa_sim.simulate.plan.floor import floor_of
 from mensa_sim.simulate.plan.kept import kept_choices, with_room
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
-from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
 from mensa_sim.study.run.rivals import has_rivals, kept_rival, rival_kept, rivals_of
+from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, value_of
 from mensa_sim.workload.graph_json import graph_to_data
 
 _MADE_BY = "mensa_sim.study.run.flows"
@@ -134,9 +131,20 @@ def faults_of_file(path: Path | None) -> Iterator[None]:
 def _with_new_plan(
     placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
 ) -> Placement:
-    """The best plan of the schedule when simulated; of one that claims to be the best, of its rivals too."""
+    """The best plan of the schedule when simulated; of one that claims to be the best, of its rivals too.
+
+    One flow after another: a richer one's plans are taken where they are better than the best of the poorer ones and
+    no worse in any inference, so that it is worse neither alone nor in a stream.
+    """
     placed = rivals_of(placement) if has_rivals(placement, flow) else [placement]
-    best = _best([tried for each in placed for tried in _plans(each, flow, on_chip, goal, memo)])
+    by_flow: dict[FlowName, list[TriedPlan]] = {}
+    for number, each in enumerate(placed):
+        for name, tried in _plans(each, flow, on_chip, goal, memo):
+            # The poorest flow has no rivals.
+            by_flow.setdefault(HOMES if number and name == LAYERS else name, []).append(tried)
+    best: TriedPlan | None = None
+    for name in FLOWS:
+        best = best_of([*([] if best is None else [best]), *by_flow.get(name, ())], no_worse_than=best)
     if best is None:
         return _with_data(placement, LAYER_BY_LAYER, flow)
     return replace(_with_data(best.placement, best.plan.data, flow), recorded=lambda: best.recorded)
@@ -144,39 +152,31 @@ def _with_new_plan(
 
 def _plans(
     placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
-) -> "list[_Tried]":
+) -> Iterator[tuple[FlowName, TriedPlan]]:
     """What the flow and the poorer ones before it plan for a schedule; nothing where there is no choice."""
     plan = _plan(placement, on_chip)
     choices = _choices(placement, plan, on_chip)
     if flow == LAYERS and not choices:
-        return []
+        return
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
-    tried = [_with_parameters(placement, plan, on_chip, choices)]
+    tried = [(LAYERS, _with_parameters(placement, plan, on_chip, choices))]
     if STACKS in allowed:
         from mensa_sim.study.run.tiles import in_stacks
 
-        stacked = (_planned(each, on_chip) for each in in_stacks(placement, goal, memo))
-        tried += [best for best in [_best(list(stacked))] if best is not None]
+        stacked = unbeaten([_planned(each, on_chip) for each in in_stacks(placement, goal, memo)])
+        tried += [(STACKS, each) for each in stacked]
     if IN_TILES in allowed and goal is not None:
         from mensa_sim.study.run.tiles import in_tiles
 
         split = in_tiles(placement, goal, PriceMemo() if memo is None else memo)
-        tried += [_settled(each, on_chip) for each in split]
+        tried += [(IN_TILES, _settled(each, on_chip)) for each in split]
+    yield from tried
     if HOMES in allowed and on_chip.activations:
-        tried += [_with_homes(each, on_chip) for each in tried]
-    return tried
+        yield from ((HOMES if name == LAYERS else name, _with_homes(each, on_chip)) for name, each in tried)
 
 
 def _with_data(placement: Placement, data: DataPlan, flow: FlowName) -> Placement:
     return replace(placement, schedule=replace(placement.schedule, data=replace(data, flow=flow)))
-
-
-def _best(tried: Sequence["_Tried"]) -> "_Tried | None":
-    """The first that none of the others beats; none of none."""
-    best = None
-    for each in tried:
-        best = each if best is None or each.beats(best) else best
-    return best
 
 
 def _plan(placement: Placement, on_chip: Options) -> Plan:
@@ -184,7 +184,7 @@ def _plan(placement: Placement, on_chip: Options) -> Plan:
     return make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=data_of(placement))
 
 
-def _planned(placement: Placement, on_chip: Options) -> "_Tried":
+def _planned(placement: Placement, on_chip: Options) -> TriedPlan:
     """The placement's plan with the best choice of parameters that stay."""
     plan = _plan(placement, on_chip)
     return _with_parameters(placement, plan, on_chip, _choices(placement, plan, on_chip))
@@ -192,18 +192,18 @@ def _planned(placement: Placement, on_chip: Options) -> "_Tried":
 
 def _with_parameters(
     placement: Placement, plan: Plan, on_chip: Options, choices: Sequence[Sequence[KeptParameters]]
-) -> "_Tried":
+) -> TriedPlan:
     """The plan with the best choice of parameters that stay on each accelerator.
 
     Those of least floor are asked first, and then none that its floor rules out; they are simulated where the floor is
     not known to be what they take.
     """
     floor = floor_of(plan, placement.costs, on_chip) if choices else None
-    best: _Tried | None = None
+    best: TriedPlan | None = None
     for on_accelerator in choices:
         before, name = plan if best is None else best.plan, on_accelerator[0].accelerator
         ways = [before.data.parameters_on(name), *on_accelerator]
-        floors = [0.0 if floor is None else _value(placement, floor.beside(name, kept)) for kept in ways]
+        floors = [0.0 if floor is None else value_of(placement, floor.beside(name, kept)) for kept in ways]
         found = {} if best is None else {0: best}
         for place in sorted(range(len(ways)), key=floors.__getitem__):
             kept, least = ways[place], floors[place]
@@ -214,21 +214,21 @@ def _with_parameters(
                 fitted = with_room(before, placement.costs, on_chip, name, kept.room_bytes)
                 own = replace(fitted, data=before.data.with_parameters(kept))
             foreseen = floor.beside(name, kept) if floor is not None and floor.is_exact(name, kept) else None
-            found[place] = _Tried(placement=placement, on_chip=on_chip, plan=own, foreseen=foreseen)
-        best = _best([found[place] for place in sorted(found)])
+            found[place] = TriedPlan(placement=placement, on_chip=on_chip, plan=own, foreseen=foreseen)
+        best = best_of([found[place] for place in sorted(found)])
         chosen = next(ways[place] for place, each in found.items() if each is best)
         if floor and chosen:
             floor.choose(name, chosen)
-    return best or _Tried(placement=placement, on_chip=on_chip, plan=plan)
+    return best or TriedPlan(placement=placement, on_chip=on_chip, plan=plan)
 
 
-def _settled(placement: Placement, on_chip: Options) -> "_Tried":
+def _settled(placement: Placement, on_chip: Options) -> TriedPlan:
     """The plan with the parameters that the simulation's policy keeps, chosen once for all that is tried on it."""
     plan = _plan(placement, on_chip)
     costs = placement.costs
     said = _said(placement, plan, on_chip)
     said_plan = make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=said)
-    return _Tried(placement=placement, on_chip=on_chip, plan=said_plan)
+    return TriedPlan(placement=placement, on_chip=on_chip, plan=said_plan)
 
 
 def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[KeptParameters]]:
@@ -245,7 +245,7 @@ def _choices(placement: Placement, plan: Plan, on_chip: Options) -> list[list[Ke
     return [choices for choices in found if choices]
 
 
-def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
+def _with_homes(beside: TriedPlan, on_chip: Options) -> TriedPlan:
     """The plan with homes for tensors, beside the parameters that stay by it."""
     placement = beside.placement
     costs, assignment = placement.costs, placement.schedule.assignment
@@ -253,7 +253,7 @@ def _with_homes(beside: "_Tried", on_chip: Options) -> "_Tried":
     found = plan_homes(costs, assignment, said, beside.rates)
     data = replace(said, flow=HOMES if said.flow == LAYERS else said.flow, homes=found.homes, homes_gap=found.gap)
     plan = make_plan(costs.graph, costs, assignment, on_chip, data=data)
-    return _Tried(placement=placement, on_chip=on_chip, plan=plan)
+    return TriedPlan(placement=placement, on_chip=on_chip, plan=plan)
 
 
 def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
@@ -268,54 +268,6 @@ def _said(placement: Placement, plan: Plan, on_chip: Options) -> DataPlan:
             kept = KeptParameters(accelerator=placed.name, layers=layers, room_bytes=max(1, left_bytes))
             data = data.with_parameters(kept)
     return data
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tried:
-    """A plan, and what a first inference and a steady one after it come to.
-
-    A supply that is cut while an accelerator waits is taken to leak for this choice.
-    """
-
-    placement: Placement
-    on_chip: Options
-    plan: Plan
-    foreseen: Sequence[Least] | None = None
-    """What each takes, where that is known without a simulation."""
-
-    @cached_property
-    def recorded(self) -> TotalsRecorder:
-        """Both inferences."""
-        recorder = TotalsRecorder()
-        run_in_turn(self.plan, self.placement.costs.system, self.on_chip, 2, recorder)
-        return recorder
-
-    @cached_property
-    def value(self) -> float:
-        """The objective of both."""
-        return _value(self.placement, self.recorded.totals if self.foreseen is None else self.foreseen)
-
-    @property
-    def rates(self) -> tuple[float, float]:
-        """What a pJ and a ps more add to that of the steady one."""
-        latency_ps, dynamic_pj = self.recorded.totals[-1]
-        return self.placement.problem.rates(dynamic_pj, latency_ps)
-
-    def beats(self, other: "_Tried") -> bool:
-        """Whether it is better by more than rounding."""
-        return self.value < other.value * (1 - ROUNDING)
-
-    def rules_out(self, floor: float, *, before: bool) -> bool:
-        """Whether a plan of that floor, which this one is asked before or after, is surely not the best.
-
-        The sums of both are exact to far less than half of rounding.
-        """
-        return floor >= self.value * (1 - ROUNDING / 2) if before else floor * (1 - 3 * ROUNDING) > self.value
-
-
-def _value(placement: Placement, totals: Iterable[tuple[int, float]]) -> float:
-    """The objective of inferences that take so long and so much dynamic energy, summed."""
-    return sum(placement.problem.value(pj, time_ps) for time_ps, pj in totals)
 
 
 def data_of(placement: Placement) -> DataPlan:
