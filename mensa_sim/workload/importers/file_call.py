@@ -6,8 +6,11 @@ from typing import Any, ClassVar, Self
 
 from mensa_sim.errors import TraceError
 from mensa_sim.records import dataclass
-from mensa_sim.workload.build.operation import Role, Spot, Tensor
+from mensa_sim.workload.build.operation import Role, Site, Spot, Tensor
 from mensa_sim.workload.importers.messages import one_line
+
+LARGEST_VALUE = 65536
+"""Elements of the largest constant whose value may matter to a shape (a choice)."""
 
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error)
 """What readers raise that believe all that a file says of itself."""
@@ -19,6 +22,16 @@ class OperatorNames:
 
     elementwise: Mapping[str, str]
     reductions: Mapping[str, str]
+
+
+def site_of(node: str, label: str, otherwise: str) -> Site:
+    """Where an operator stands, by the pieces of its label between slashes and dots; of none, `otherwise`.
+
+    >>> site_of("n1", "/block/conv", "conv_0")
+    Site(node='n1', name='block.conv', source='block')
+    """
+    pieces = [piece for piece in label.replace("/", ".").split(".") if piece]
+    return Site(node=node, name=".".join(pieces) or otherwise, source=".".join(pieces[:-1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

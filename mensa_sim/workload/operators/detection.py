@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
-from mensa_sim.workload.operators.reduction import reduction
+from mensa_sim.workload.operators.reduction import comparisons, reduction
 
 _PER_COORDINATE = 3
 """A coordinate is scaled, and added to its anchor's or raised and multiplied by its size."""
@@ -18,8 +18,8 @@ _PER_PAIR = 12
 
 def suppression(spot: Spot, *, boxes: int, kept: int, reads: tuple[Tensor, ...], writes: tuple[Tensor, ...]) -> None:
     """So many boxes in the order of their scores, each that is kept compared with all."""
-    order = boxes * max(1, (boxes - 1).bit_length())
-    spot.add("sort", reads=reads, writes=writes, vector_ops=order + boxes * kept * _PER_PAIR)
+    operations = boxes * (comparisons(boxes) + kept * _PER_PAIR)
+    spot.add("sort", reads=reads, writes=writes, vector_ops=operations)
 
 
 def detections(

@@ -45,7 +45,7 @@ def elementwise(
 
 
 def _elementwise(call: Call) -> None:
-    per_element = OPERATIONS_PER_ELEMENT.get(call.target.split(".")[1], 1)
+    per_element = OPERATIONS_PER_ELEMENT.get(call.operator, 1)
     if call.get("alpha", 1) != 1:
         per_element += 1
     if any(tensor.stored > tensor.elements for tensor in (*call.operands, call.result)):

@@ -8,10 +8,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Role, Spot, Tensor
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
 from mensa_sim.workload.operators.matrix import matmul, matrix_nest
-from mensa_sim.workload.operators.views import part
+from mensa_sim.workload.operators.views import join, part
 
 
 def even_shares(rows: int, experts: int) -> list[tuple[int, int]]:
@@ -50,7 +50,7 @@ def grouped_product(spot: Spot, *, data: Tensor, weight: Tensor, bias: Tensor | 
         written.append(made)
         first_row, first_expert = first_row + count * rows, first_expert + count
     if len(written) > 1:
-        spot.add("join", role=Role.VIEW, reads=tuple(written), writes=(output,))
+        join(spot, pieces=written, output=output)
 
 
 def _some(spot: Spot, whole: Tensor, kind: str, first: int, count: int) -> Tensor:

@@ -63,7 +63,7 @@ def power_pool(spot: Spot, *, data: Tensor, output: Tensor, taps: Sequence[int])
 
 
 def _rank(call: Call) -> int:
-    return int(call.target.split(".")[1].split("pool")[1][0])
+    return int(call.operator.split("pool")[1][0])
 
 
 def _pool(call: Call) -> None:

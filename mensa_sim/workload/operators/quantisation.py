@@ -31,36 +31,36 @@ def cast(call: Call, *, data: Tensor, output: Tensor, bits: int | None) -> None:
     call.add("cast", role=Role.VIEW, reads=(data,), writes=(written,))
 
 
+def _bits_of_range(call: Call) -> int | None:
+    """The width of the integers whose range a call gives; none where it gives none."""
+    low, high = (call.get(name, call.get(other)) for name, other in (("quant_min", "qmin"), ("quant_max", "qmax")))
+    return (high - low).bit_length() if isinstance(low, int) and isinstance(high, int) and high > low else None
+
+
 def _quantise(call: Call) -> None:
     """Operators that give the range of their integers have its width; the others that of the result's type.
 
     A scale that is found at run time takes a pass over the data before the cast.
     """
-    low, high = (call.get(name, call.get(other)) for name, other in (("quant_min", "qmin"), ("quant_max", "qmax")))
-    bits = call.result.bits or 8
-    if isinstance(low, int) and isinstance(high, int) and high > low:
-        bits = (high - low).bit_length()
+    bits = _bits_of_range(call) or call.result.bits or 8
     data = call.operands[0]
     if any(tensor.constant is None for tensor in call.operands[1:]) and data.constant is None:
         written = replace(call.result, index=False, bits=bits)
         call.add("quantize", reads=(data,), writes=(written,), vector_ops=SCALED * data.elements)
         return
-    cast(call, data=call.operands[0], output=call.result, bits=bits)
+    cast(call, data=data, output=call.result, bits=bits)
     for further in call.results[1:]:  # which elements were clipped: what training asks for
         call.fill(further)
 
 
 def _dequantise(call: Call) -> None:
     """Narrow integers as numbers: no wider than they were, even where the type of what holds them says more."""
-    low, high = (call.get(name) for name in ("quant_min", "quant_max"))
     data = call.operands[0]
-    bits = (high - low).bit_length() if isinstance(low, int) and isinstance(high, int) and high > low else None
     wide = data.index  # a bias, in as many bits as a sum of products has
-    output = call.result
     if wide and data.constant is None:
-        elementwise(call, operator="cast", operands=(data,), output=output)
+        elementwise(call, operator="cast", operands=(data,), output=call.result)
     else:
-        cast(call, data=data, output=output, bits=None if wide else bits)
+        cast(call, data=data, output=call.result, bits=None if wide else _bits_of_range(call))
 
 
 def _choose(call: Call) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Spot, Tensor
+from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.recurrent import CELLS, CellRun, CellWeights, recurrent_cell
-from mensa_sim.workload.operators.views import part
+from mensa_sim.workload.operators.views import join, part
 
 
 def stacked_recurrent(
@@ -54,7 +54,7 @@ def stacked_recurrent(
             last_cell.extend(carried)
         inputs = tuple(outputs)
     for result, pieces in zip(results, (inputs, last_hidden, last_cell), strict=False):
-        _join(spot, pieces, result)
+        join(spot, pieces=pieces, output=result)
 
 
 def steps_and_batch(data: Tensor, *, batch_first: bool) -> tuple[int, int]:
@@ -72,11 +72,6 @@ def _state(spot: Spot, states: Tensor | None, index: int, name: str) -> tuple[Te
     output = spot.new(name, states.shape[1:])
     part(spot, data=states, output=output, axis=0, start=index, length=1, operator="select")
     return (spot.builder.tensor(output.id),)
-
-
-def _join(spot: Spot, pieces: Sequence[Tensor], result: Tensor) -> None:
-    """A tensor whose parts the cells write side by side, each in its place: no copy."""
-    spot.add("join", role=Role.VIEW, reads=tuple(pieces), writes=(result,))
 
 
 def _weights(call: Call, *, with_projection: bool) -> list[list[CellWeights]]:

@@ -27,9 +27,18 @@ def reduction(spot: Spot, *, operator: str, operands: tuple[Tensor, ...], output
     spot.add(operator, reads=operands, writes=outputs, vector_ops=operations)
 
 
+def comparisons(count: int) -> int:
+    """Halvings that find a place among so many: log2 of them, at least one.
+
+    >>> comparisons(5), comparisons(1)
+    (3, 1)
+    """
+    return max(1, (count - 1).bit_length())
+
+
 def sort(spot: Spot, *, operator: str, operands: tuple[Tensor, ...], outputs: tuple[Tensor, ...], kept: int) -> None:
     """A row of n compared log2 n times, or log2 k times where only the k first are `kept`."""
-    operations = operands[0].elements * max(1, (kept - 1).bit_length())
+    operations = operands[0].elements * comparisons(kept)
     spot.add(operator, reads=operands, writes=outputs, vector_ops=operations)
 
 
@@ -54,8 +63,7 @@ def _sort(call: Call) -> None:
 def _search(call: Call) -> None:
     """Each value finds its place among n sorted boundaries in log2 (n + 1) comparisons."""
     boundaries = next(call.tensor(name) for name in ("sorted_sequence", "boundaries") if name in call.arguments)
-    steps = boundaries.shape[-1].bit_length()
-    call.add("search", vector_ops=call.result.elements * max(1, steps))
+    call.add("search", vector_ops=call.result.elements * comparisons(boundaries.shape[-1] + 1))
 
 
 def softmax_operations(elements: int, row: int) -> int:

@@ -27,8 +27,7 @@ def resize(spot: Spot, *, mode: str, operands: tuple[Tensor, ...], output: Tenso
 
 
 def _resize(call: Call) -> None:
-    name = call.target.split(".")[1]
-    mode = next(mode for mode in sorted(TAPS, key=len, reverse=True) if mode in name)
+    mode = next(mode for mode in sorted(TAPS, key=len, reverse=True) if mode in call.operator)
     resize(call, mode=mode, operands=call.operands[:1], output=call.result)
 
 

@@ -68,6 +68,11 @@ def pieces(
         start += length
 
 
+def join(spot: Spot, *, pieces: Sequence[Tensor], output: Tensor) -> None:
+    """A tensor whose pieces are written side by side, each in its place: no copy."""
+    spot.add("join", role=Role.VIEW, reads=tuple(pieces), writes=(output,))
+
+
 def box(spot: Spot, *, data: Tensor, output: Tensor, cuts: Sequence[tuple[int, int, int, int]]) -> None:
     """A part along several axes: `cuts` are axis, start (negative ones from the end), length and step of each."""
     if not cuts:
@@ -75,9 +80,14 @@ def box(spot: Spot, *, data: Tensor, output: Tensor, cuts: Sequence[tuple[int, i
     for index, (axis, start, length, step) in enumerate(cuts):
         shape = tuple(length if at == axis else size for at, size in enumerate(data.shape))
         piece = output if index == len(cuts) - 1 else spot.new(f"cut{index}", shape, bits=data.bits)
-        first = min(max(start + (data.shape[axis] if start < 0 else 0), 0), data.shape[axis])
+        first = _within(start, data.shape[axis])
         part(spot, data=data, output=piece, axis=axis, start=first, length=length, step=step)
         data = spot.builder.tensor(piece.id)
+
+
+def _within(start: int, size: int) -> int:
+    """A start, negative ones from the end, as a place on an axis of a size."""
+    return min(max(start + size if start < 0 else start, 0), size)
 
 
 def cast(spot: Spot, *, data: Tensor, output: Tensor, known_free: bool = False) -> None:
@@ -107,12 +117,12 @@ def _native_dropout(call: Call) -> None:
 def _permute(call: Call) -> None:
     data = call.operands[0]
     axes = list(range(len(data.shape)))
-    order = _ORDERS[call.target.split(".")[1]](call, axes)
+    order = _ORDERS[call.operator](call, axes)
     permute(call, data=data, output=call.result, order=order)
 
 
-def _transposed(call: Call, axes: list[int]) -> list[int]:
-    first, second = (call["dim0"], call["dim1"]) if "dim0" in call.arguments else (0, 1)
+def _swapped(axes: list[int], first: int, second: int) -> list[int]:
+    """Two axes in each other's place; a single number has none."""
     if axes:
         axes[first], axes[second] = axes[second], axes[first]
     return axes
@@ -133,8 +143,8 @@ def _listed(value: int | Sequence[int]) -> Sequence[int]:
 
 _ORDERS = {
     "permute": lambda call, axes: [axis % len(axes) for axis in call["dims"]],
-    "transpose": _transposed,
-    "swapaxes": lambda call, axes: _transposed_named(call, axes, "axis0", "axis1"),
+    "transpose": lambda call, axes: _swapped(axes, call["dim0"], call["dim1"]),
+    "swapaxes": lambda call, axes: _swapped(axes, call["axis0"], call["axis1"]),
     "t": lambda call, axes: axes[::-1],
     "numpy_T": lambda call, axes: axes[::-1],
     "adjoint": lambda call, axes: [*axes[:-2], axes[-1], axes[-2]],
@@ -144,17 +154,10 @@ _ORDERS = {
 }
 
 
-def _transposed_named(call: Call, axes: list[int], first: str, second: str) -> list[int]:
-    axes[call[first]], axes[call[second]] = axes[call[second]], axes[call[first]]
-    return axes
-
-
 def _slice(call: Call) -> None:
     data, axis, step = call.operands[0], call.get("dim", 0), call.get("step", 1)
-    size = data.shape[axis]
-    start = min(max((call.get("start", 0) or 0) + (size if (call.get("start", 0) or 0) < 0 else 0), 0), size)
-    length = call.result.shape[axis]
-    part(call, data=data, output=call.result, axis=axis, start=start, length=length, step=step)
+    start = _within(call.get("start", 0), data.shape[axis])
+    part(call, data=data, output=call.result, axis=axis, start=start, length=call.result.shape[axis], step=step)
 
 
 def _select(call: Call) -> None:

@@ -22,8 +22,7 @@ class OnnxCall(FileCall):
 
     def value(self, at: int) -> Any:
         """The known value of an input as a numpy array; none where it is missing, large or computed."""
-        constant = self.model.constants.get(self.inputs[at]) if self.has(at) else None
-        return None if constant is None else constant.value
+        return self.model.value(self.inputs[at]) if self.has(at) else None
 
     def listed(self, attribute: str, at: int) -> list[int] | None:
         """A list of integers that older models give as an attribute and newer ones as an input."""

@@ -12,11 +12,9 @@ import numpy as np
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.files import InputEntry
+from mensa_sim.workload.importers.file_call import LARGEST_VALUE
 from mensa_sim.workload.importers.messages import one_line
 from mensa_sim.workload.importers.onnx.model import KnownTensor, OnnxModel, Shape, bits_of, label_of, onnx_package
-
-LARGEST_VALUE = 65536
-"""Elements of the largest constant whose value may matter to a shape (a choice)."""
 
 _DTYPES = {"bfloat16": "float32"}
 """Where numpy has no type of a name, the one that holds its values."""

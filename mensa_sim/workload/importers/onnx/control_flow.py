@@ -87,7 +87,7 @@ def refuse_control_flow(model: OnnxModel) -> None:
 
 
 def _branch(node: Any, model: OnnxModel) -> list[Any] | None:
-    condition = _value(node.input[0], model)
+    condition = model.number(node.input[0])
     if condition is None:
         return None
     body = _attribute(node, "then_branch" if condition else "else_branch")
@@ -100,8 +100,8 @@ def _loop(node: Any, model: OnnxModel) -> list[Any] | None:
     """Trips counted by a constant, or by a condition on numbers that are known."""
     body = _attribute(node, "body")
     limited = bool(node.input[0])
-    trips = _value(node.input[0], model) if limited else None
-    starts = _value(node.input[1], model) if len(node.input) > 1 and node.input[1] else True
+    trips = model.number(node.input[0]) if limited else None
+    starts = model.number(node.input[1]) if len(node.input) > 1 and node.input[1] else True
     if (limited and trips is None) or starts is None or len(body.input) < 2 or not body.output:
         return None
     body = with_own_constants(node, body, model)
@@ -180,14 +180,6 @@ def _scan(node: Any, model: OnnxModel) -> list[Any] | None:
     return [*parts, *named(node, [*carried, *joined], node.output)]
 
 
-def _value(name: str, model: OnnxModel) -> Any:
-    """The single number that a tensor is known to hold."""
-    constant = model.constants.get(name)
-    if constant is None or constant.value is None or constant.value.size != 1:
-        return None
-    return constant.value.reshape(-1)[0].item()
-
-
 def _attribute(node: Any, name: str) -> Any:
     for attribute in node.attribute:
         if attribute.name == name and attribute.HasField("g"):
@@ -205,7 +197,7 @@ def _goes_on(body: Any, model: OnnxModel) -> bool:
     name = body.output[0].name
     while name in makers and makers[name].op_type in ("Identity", "Cast"):
         name = makers[name].input[0]
-    return name == body.input[1].name or bool(_value(name, model))
+    return name == body.input[1].name or bool(model.number(name))
 
 
 def _refuse_endless(node: Any, count: int, body: Any) -> None:

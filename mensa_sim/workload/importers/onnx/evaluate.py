@@ -43,7 +43,7 @@ def counted_trips(node: Any, body: Any, model: OnnxModel, most: int) -> int | No
     first = dict(zip(states, node.input[2:], strict=False))
     goes_on = body.output[0].name
     parts, feeds = _closure(body, {goes_on}, following)
-    values = {name: _known(first.get(name, name), model) for name in feeds - {number, condition}}
+    values = {name: model.value(first.get(name, name)) for name in feeds - {number, condition}}
     values |= {number: np.array(0, np.int64), condition: np.array(True)}
     if any(value is None for value in values.values()):
         return None
@@ -79,8 +79,3 @@ def _closure(body: Any, wanted: set[str], following: Mapping[str, str]) -> tuple
         needed.update(fresh)
         open_names.extend(fresh)
     return [part for part in body.node if needed.intersection(part.output)], outside
-
-
-def _known(name: str, model: OnnxModel) -> Any:
-    constant = model.constants.get(name)
-    return None if constant is None else constant.value

@@ -7,10 +7,10 @@ from typing import Any
 
 from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.builder import GraphBuilder
-from mensa_sim.workload.build.operation import Site, Tensor
+from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.file_call import DAMAGE
+from mensa_sim.workload.importers.file_call import DAMAGE, site_of
 from mensa_sim.workload.importers.messages import naming
 from mensa_sim.workload.importers.onnx.call import OnnxCall
 from mensa_sim.workload.importers.onnx.constants import take_constants, take_values
@@ -73,12 +73,10 @@ def _call(node: Any, model: OnnxModel, builder: GraphBuilder, read: set[str], ta
     label = label_of(node)
     taken[label] += 1
     unique = label if taken[label] == 1 else f"{label}#{taken[label]}"
-    path = [piece for piece in label.replace("/", ".").split(".") if piece]
-    site = Site(node=unique, name=".".join(path) or unique, source=".".join(path[:-1]))
     return OnnxCall(
         builder=builder,
         model=model,
-        site=site,
+        site=site_of(unique, label, unique),
         operator=node.op_type,
         inputs=tuple(node.input),
         results=tuple(_result(name, node, label, model) if name in read else None for name in node.output),

@@ -53,6 +53,16 @@ class OnnxModel:
         """Those of some tensors that are known before the model runs."""
         return tuple(name for name in names if name in self.constants)
 
+    def value(self, name: str) -> Any:
+        """The known value of a tensor as a numpy array; none where it is large or computed."""
+        constant = self.constants.get(name)
+        return None if constant is None else constant.value
+
+    def number(self, name: str) -> Any:
+        """The single number that a tensor is known to hold; none where it holds others, or nobody knows."""
+        value = self.value(name)
+        return value.reshape(-1)[0].item() if value is not None and value.size == 1 else None
+
     @property
     def opset(self) -> int:
         """Version of the standard operators."""

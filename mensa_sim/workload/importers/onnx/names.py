@@ -16,12 +16,17 @@ def bodies(node: Any) -> Iterator[Any]:
         yield from attribute.graphs
 
 
+def _inside(body: Any) -> set[str]:
+    """The names that a body gives tensors of its own."""
+    own = {entry.name for entry in (*body.input, *body.initializer)}
+    return own.union(*(part.output for part in body.node))
+
+
 def read_by(node: Any) -> Iterator[str]:
     """Every tensor that a node reads, those that its bodies take from outside included."""
     yield from (name for name in node.input if name)
     for body in bodies(node):
-        inside = {entry.name for entry in (*body.input, *body.initializer)}
-        inside.update(name for part in body.node for name in part.output)
+        inside = _inside(body)
         for part in body.node:
             yield from (name for name in read_by(part) if name not in inside)
         yield from (entry.name for entry in body.output if entry.name not in inside)
@@ -33,8 +38,7 @@ def rename_reads(node: Any, renamed: Mapping[str, str]) -> None:
         if name in renamed:
             node.input[at] = renamed[name]
     for body in bodies(node):
-        inside = {entry.name for entry in (*body.input, *body.initializer)}
-        inside.update(name for part in body.node for name in part.output)
+        inside = _inside(body)
         outer = {name: other for name, other in renamed.items() if name not in inside}
         for part in body.node:
             rename_reads(part, outer)

@@ -119,9 +119,8 @@ def _is_quant(node: Any) -> bool:
 def _cast_bits(node: Any, model: OnnxModel) -> int:
     """The width that a node casts to."""
     if _is_quant(node):
-        width = model.constants.get(node.input[_BITS_OF_QUANT]) if len(node.input) > _BITS_OF_QUANT else None
-        known = width is not None and width.value is not None and width.value.size == 1
-        return int(width.value.reshape(-1)[0]) if width is not None and known else 1
+        width = model.number(node.input[_BITS_OF_QUANT]) if len(node.input) > _BITS_OF_QUANT else None
+        return 1 if width is None else int(width)
     return _zero_point_bits(node, 2, model) or next(
         (bits_of(attribute.i) or 0 for attribute in node.attribute if attribute.name == "output_dtype"), 8
     )

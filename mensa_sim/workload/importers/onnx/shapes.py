@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE, keep_small
+from mensa_sim.workload.importers.file_call import LARGEST_VALUE
+from mensa_sim.workload.importers.onnx.constants import keep_small
 from mensa_sim.workload.importers.onnx.contributed.parts import take_apart
 from mensa_sim.workload.importers.onnx.control_flow import CONTROL_FLOW, refuse_control_flow, settle_control_flow
 from mensa_sim.workload.importers.onnx.evaluate import RANDOM, evaluated

@@ -14,7 +14,7 @@ import numpy as np
 
 from mensa_sim.errors import TraceError, UsageError
 from mensa_sim.records import dataclass
-from mensa_sim.workload.importers.onnx.constants import LARGEST_VALUE
+from mensa_sim.workload.importers.file_call import LARGEST_VALUE
 
 _IDENTIFIER = b"TFL3"
 _NUMPY = (

@@ -10,7 +10,7 @@ from mensa_sim.workload.build.builder import GraphBuilder
 from mensa_sim.workload.build.operation import Site, Tensor
 from mensa_sim.workload.files import WorkloadFile
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.importers.file_call import DAMAGE
+from mensa_sim.workload.importers.file_call import DAMAGE, site_of
 from mensa_sim.workload.importers.messages import naming
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler, tensor_id
 from mensa_sim.workload.importers.tflite.file import TfliteModel, TfliteOperator, TfliteTensor, read_tflite
@@ -143,8 +143,7 @@ def _constant_name(model: TfliteModel, index: int) -> str:
 def _site(operator: TfliteOperator, model: TfliteModel) -> Site:
     """Named by what it makes; a converter joins the names of nodes that it joined."""
     made = next((model.tensors[index].name for index in operator.outputs if index >= 0), operator.kind.lower())
-    path = [piece for piece in made.split(";")[0].replace("/", ".").split(".") if piece] or [operator.kind.lower()]
-    return Site(node=f"operator {operator.index}", name=".".join(path), source=".".join(path[:-1]))
+    return site_of(f"operator {operator.index}", made.split(";")[0], operator.kind.lower())
 
 
 def _read(call: TfliteCall) -> None:

@@ -6,6 +6,7 @@ the memory; writing through one changes the root, and every other view of it is 
 
 import operator
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from torch._ops import OpOverload
 from torch.fx import Graph, GraphModule, Node
@@ -51,24 +52,24 @@ def shown_by(node: Node) -> Node | None:
         return source if isinstance(source, Node) and shown_by(source) is not None else None
     if not isinstance(node.target, OpOverload):
         return None
-    schema = node.target._schema
-    shown = {name for result in schema.returns if result.alias_info for name in result.alias_info.before_set}
-    for index, argument in enumerate(schema.arguments):
-        if argument.alias_info is not None and shown & set(argument.alias_info.before_set):
-            value = node.args[index] if index < len(node.args) else node.kwargs.get(argument.name)
-            return value if isinstance(value, Node) else None
-    return None
+    returns = node.target._schema.returns
+    shown = {name for result in returns if result.alias_info for name in result.alias_info.before_set}
+    found = next((value for alias, value in _shared(node) if shown & set(alias.before_set)), None)
+    return found if isinstance(found, Node) else None
+
+
+def _shared(node: Node) -> Iterator[tuple[Any, Any]]:
+    """What an operator's schema says of the memory of its arguments, each with what the node gives for it."""
+    assert isinstance(node.target, OpOverload)
+    for index, argument in enumerate(node.target._schema.arguments):
+        if argument.alias_info is not None:
+            yield argument.alias_info, node.args[index] if index < len(node.args) else node.kwargs.get(argument.name)
 
 
 def overwritten(node: Node) -> Iterator[Node]:
     """The operands that a node writes to."""
-    if not isinstance(node.target, OpOverload) or not node.target._schema.is_mutable:
-        return
-    for index, argument in enumerate(node.target._schema.arguments):
-        if argument.alias_info is not None and argument.alias_info.is_write:
-            value = node.args[index] if index < len(node.args) else node.kwargs.get(argument.name)
-            if isinstance(value, Node):
-                yield value
+    if isinstance(node.target, OpOverload) and node.target._schema.is_mutable:
+        yield from (value for alias, value in _shared(node) if alias.is_write and isinstance(value, Node))
 
 
 def changed_inputs(graph: Graph) -> Iterable[str]:

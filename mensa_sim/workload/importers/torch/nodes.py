@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch._guards import detect_fake_mode
-from torch._ops import OpOverload
+from torch._ops import HigherOrderOperator, OpOverload
 from torch.fx import GraphModule, Node
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
@@ -110,9 +110,9 @@ class NodeReader:
             self.make_current(operand, prefix)
         if node.target is operator.getitem:
             self._read_item(node, prefix)
-        elif isinstance(node.target, torch._ops.HigherOrderOperator):
+        elif isinstance(node.target, HigherOrderOperator):
             self._read_region(node, module, prefix)
-        elif isinstance(node.target, torch._ops.OpOverload):
+        elif isinstance(node.target, OpOverload):
             self._read_call(node, prefix)
         elif _results(node, self._name):
             called = getattr(node.target, "__name__", str(node.target))
@@ -229,7 +229,7 @@ class NodeReader:
         return Tensor(id=id, shape=shape, stored=stored, index=is_index(value), bits=bits)
 
     def _arguments(self, node: Node, prefix: str) -> dict[str, Any]:
-        assert isinstance(node.target, torch._ops.OpOverload)
+        assert isinstance(node.target, OpOverload)
         schema = node.target._schema.arguments
         by_position = {argument.name: value for argument, value in zip(schema, node.args, strict=False)}
         given = {**by_position, **node.kwargs}
@@ -299,7 +299,7 @@ def is_mixed(nodes: Iterable[Node]) -> bool:
 
 
 def _results(node: Node, name: str) -> list[tuple[int, torch.Tensor]]:
-    if isinstance(node.target, torch._ops.OpOverload) and not node.target._schema.returns:
+    if isinstance(node.target, OpOverload) and not node.target._schema.returns:
         return []
     if "val" not in node.meta:
         raise TraceError(f"{name}: nothing is known of the shape of {node.name} ({node.target}); export the model anew")

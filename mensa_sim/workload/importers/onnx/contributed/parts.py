@@ -55,7 +55,7 @@ def _skip_norm(fused: FusedNode) -> list[Any]:
     total = fused.add("Add", [fused.input(0), fused.input(1)])
     if bias:
         total = fused.add("Add", [total, bias])
-    if len(fused.node.output) > 3 and fused.node.output[3]:
+    if fused.wants(3):
         total = fused.add("Identity", [total], output=fused.node.output[3])
     kind = "RMSNormalization" if simple else "LayerNormalization"
     fused.add(kind, [total, fused.input(2), *([shift] if shift else [])], axis=-1)
@@ -130,12 +130,18 @@ def _packed_product(fused: FusedNode) -> list[Any] | None:
     return fused.end()
 
 
+def _quantised(fused: FusedNode, data: str) -> str:
+    """Data in integers, whose scale and zero point are found at run time."""
+    made = fused.add("DynamicQuantizeLinear", [data])
+    fused.parts[-1].output.extend([f"{made}/scale", f"{made}/zero"])
+    return made
+
+
 def _scaled_product(fused: FusedNode) -> list[Any]:
     """Integers, or a float that becomes some, times integers; then a bias."""
     data, bias = fused.input(0), fused.input(6)
     if fused.node.op_type == "DynamicQuantizeMatMul":
-        data, bias = fused.add("DynamicQuantizeLinear", [data]), fused.input(4)
-        fused.parts[-1].output.extend([f"{data}/scale", f"{data}/zero"])
+        data, bias = _quantised(fused, data), fused.input(4)
     product = fused.add("MatMul", [data, fused.input(1)])
     product = fused.add("Cast", [product], to=onnx_package().TensorProto.FLOAT)
     if bias:
@@ -161,8 +167,7 @@ def _quantised_lstm(fused: FusedNode) -> list[Any] | None:
             model.bits[weight] = bits_of(model.constants[stored].kind) or 8
             model.scales[weight] = model.constants_among(map(fused.input, factors))
         turned.append(weight)
-    data = fused.add("DynamicQuantizeLinear", [fused.input(0)])
-    fused.parts[-1].output.extend([f"{data}/scale", f"{data}/zero"])
+    data = _quantised(fused, fused.input(0))
     first = fused.add("LSTM", [data, *turned, *map(fused.input, range(3, 8))], **fused.attributes)
     made = [f"{first}/{at}" for at in range(len(fused.node.output))]
     fused.parts[-1].output[:] = made

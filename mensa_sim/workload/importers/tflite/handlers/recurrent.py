@@ -8,12 +8,12 @@ it is coupled to the forget gate (Greff et al. 2017). A two-directional one has 
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.errors import TraceError
-from mensa_sim.workload.build.operation import Role, Tensor
+from mensa_sim.workload.build.operation import Tensor
 from mensa_sim.workload.importers.tflite.call import TfliteCall, TfliteHandler
 from mensa_sim.workload.operators.matrix import linear, matrix_nest
 from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellRun, CellWeights, recurrent_cell
 from mensa_sim.workload.operators.recurrent_calls import steps_and_batch
-from mensa_sim.workload.operators.views import view
+from mensa_sim.workload.operators.views import join, view
 
 _BASIC = 1
 """LSTMKernelType: inputs data, state, weights [4 H, I + H], biases, cell state."""
@@ -44,8 +44,7 @@ def _two_ways(call: TfliteCall) -> None:
     _one_direction(call, 1, halves[0])
     _one_direction(call, 18, halves[1], mark="_reverse")
     if merged:
-        reads = tuple(call.builder.tensor(half.id) for half in halves)
-        call.add("join", role=Role.VIEW, reads=reads, writes=(call.result,))
+        join(call, pieces=[call.builder.tensor(half.id) for half in halves], output=call.result)
 
 
 def _one_direction(call: TfliteCall, first: int, output: Tensor, *, mark: str = "", norms: Sequence[int] = ()) -> None:

@@ -11,7 +11,7 @@ from mensa_sim.workload.operators.detection import suppression
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.normalisation import local_response, power_norm
 from mensa_sim.workload.operators.pooling import pool, power_pool
-from mensa_sim.workload.operators.reduction import reduction, softmax, sort
+from mensa_sim.workload.operators.reduction import comparisons, reduction, softmax, sort
 from mensa_sim.workload.operators.sampling import resize
 from mensa_sim.workload.operators.transforms import fft_operations
 from mensa_sim.workload.operators.views import view
@@ -83,7 +83,7 @@ def _resize(call: TfliteCall) -> None:
 def _bucketed(call: TfliteCall) -> None:
     """A binary search among the boundaries for each element."""
     boundaries = call.option("BoundariesLength", 1)
-    call.add("bucketize", vector_ops=call.result.elements * max(1, boundaries.bit_length()))
+    call.add("bucketize", vector_ops=call.result.elements * comparisons(boundaries + 1))
 
 
 def _segments(call: TfliteCall) -> None:
