@@ -13,6 +13,7 @@ from mensa_sim.cost.parameter_cache import has_one_pixel, held_bytes
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.system import System
 from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.layer import Layer, LoopNest
 
 ON_CHIP = Residency(parameters=True, input=True, output=True)
@@ -79,8 +80,8 @@ def spatial_blocks(layer: Layer, accelerator: PeArray) -> int:
 def _tile_bytes(layer: Layer, nest: LoopNest, accelerator: PeArray, rows: int, columns: int, side: int) -> int:
     """What one tile holds of a block of a grid, and its filters."""
     height, width = _share(nest.OY, rows, side), _share(nest.OX, columns, side)
-    high = min(nest.input_height, (height - 1) * nest.stride_y + (nest.FY - 1) * nest.dilation_y + 1)
-    wide = min(nest.input_width, (width - 1) * nest.stride_x + (nest.FX - 1) * nest.dilation_x + 1)
+    high = min(nest.input_height, window_span(height, nest.FY, nest.stride_y, nest.dilation_y))
+    wide = min(nest.input_width, window_span(width, nest.FX, nest.stride_x, nest.dilation_x))
     elements = nest.B * nest.G * (nest.K * height * width + nest.C * high * wide)
     at_once = next((axis.size for axis in accelerator.unrolled_axes if "K" in axis.dims), 1)
     filters = at_once * nest.C * nest.FY * nest.FX

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from mensa_sim.hardware.routes import Leg
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
 
@@ -55,7 +56,8 @@ def _at_edges(size_bytes: int, capacity_bytes: int, reader: Layer) -> int:
     if nest is None:
         return 0
     edges = -(-size_bytes // capacity_bytes) - 1
-    return edges * max(0, (nest.FY - 1) * nest.dilation_y + 1 - nest.stride_y) * size_bytes // nest.input_height
+    shared = max(0, window_span(1, nest.FY, nest.stride_y, nest.dilation_y) - nest.stride_y)
+    return edges * shared * size_bytes // nest.input_height
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,3 +54,12 @@ def in_window(dim: str) -> bool:
     (True, False)
     """
     return split_dims(dim)[0] in WINDOW
+
+
+def window_span(outputs: int, taps: int, stride: int, dilation: int) -> int:
+    """Positions along an axis from the first to the last that some outputs of a window read through some taps.
+
+    >>> window_span(outputs=2, taps=3, stride=2, dilation=1)
+    5
+    """
+    return stride * (outputs - 1) + dilation * (taps - 1) + 1

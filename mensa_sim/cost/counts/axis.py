@@ -7,6 +7,7 @@ import numpy as np
 
 from mensa_sim.arrays import Ints
 from mensa_sim.records import dataclass
+from mensa_sim.workload.dims import window_span
 
 _PAIRS = 1 << 20
 """Tiles times parts of each that are looked at together: what bounds the memory taken. A choice."""
@@ -96,7 +97,7 @@ class WindowAxis:
 
     def span(self, outputs: int, taps: int) -> int:
         """Positions from the first to the last that some outputs read through some taps."""
-        return self.stride * (outputs - 1) + self.dilation * (taps - 1) + 1
+        return window_span(outputs, taps, self.stride, self.dilation)
 
     def turned(self) -> "WindowAxis":
         """The same axis with outputs and taps in each other's place."""

@@ -8,6 +8,7 @@ from torch.nn import functional
 from mensa_sim.cost.measured.table import Kernel
 from mensa_sim.measurement.random_tensors import RandomTensors
 from mensa_sim.measurement.stopwatch import Run
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -63,9 +64,9 @@ def _padding(outputs: int, taps: int, stride: int, dilation: int, size: int) -> 
     >>> _padding(outputs=8, taps=2, stride=1, dilation=1, size=8)
     (0, 1)
     """
-    needed = (outputs - 1) * stride + dilation * (taps - 1) + 1
+    needed = window_span(outputs, taps, stride, dilation)
     for pad in {0, max(0, -(-(needed - size) // 2))}:
-        if (size + 2 * pad - dilation * (taps - 1) - 1) // stride + 1 == outputs:
+        if (size + 2 * pad - window_span(1, taps, stride, dilation)) // stride + 1 == outputs:
             return pad, 0
     return 0, needed - size
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mensa_sim.io.faults import Fault
 from mensa_sim.records import dataclass
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
 from mensa_sim.workload.operators.convolution import Phases, phases
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
@@ -166,16 +167,8 @@ class LayerEntry:
             if not 0 <= getattr(self, key) <= 1:
                 yield f"{key} is {getattr(self, key)}, must be from 0 to 1"
         if self.dims is not None:
-            reach = [
-                step * (outputs - 1) + spread * (taps - 1) + 1
-                for step, spread, outputs, taps in zip(
-                    pair(self.stride),
-                    pair(self.dilation),
-                    (self.dims.OY, self.dims.OX),
-                    (self.dims.FY, self.dims.FX),
-                    strict=True,
-                )
-            ]
+            outputs, taps = (self.dims.OY, self.dims.OX), (self.dims.FY, self.dims.FX)
+            reach = list(map(window_span, outputs, taps, pair(self.stride), pair(self.dilation)))
             if min(reach) > 1 and math.prod(reach) > MAX_POSITIONS:
                 yield f"its window reaches over {reach[0]} x {reach[1]} positions, at most {MAX_POSITIONS} are counted"
         if self.recurrent and self.group is None:

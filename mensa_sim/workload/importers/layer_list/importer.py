@@ -7,6 +7,7 @@ from dataclasses import field
 from mensa_sim.errors import FileError
 from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -158,9 +159,7 @@ class _Draft:
         if entry.is_transposed:
             return -(-outputs[0] // strides[0]), -(-outputs[1] // strides[1])
         if entry.padding == "valid":
-            rows, columns = (
-                (o - 1) * s + (f - 1) * d + 1 for o, s, f, d in zip(outputs, strides, taps, dilations, strict=True)
-            )
+            rows, columns = map(window_span, outputs, taps, strides, dilations)
             return rows, columns
         return outputs[0] * strides[0], outputs[1] * strides[1]
 
@@ -217,7 +216,7 @@ def _possible(entry: LayerEntry, size: tuple[int, int]) -> bool:
         "inputs": size,
     }
     for outputs, taps, stride, dilation, inputs in zip(*per_axis.values(), strict=True):
-        extent = (taps - 1) * dilation + 1
+        extent = window_span(1, taps, stride, dilation)
         if entry.is_transposed:  # the convolution back, from its output to its input
             outputs, inputs = inputs, outputs
         fewest = max(1, (inputs - extent) // stride + 1)
