@@ -38,6 +38,5 @@ def decide(request: DecideRequest) -> Decision:
     Says by how much, in how many of the worlds that the technology leaves open, and at which value of which price,
     choice or field it turns. Output folder and jobs are as for `reproduce`.
     """
-    if request.output is not None:
-        refuse_unwritable(Path(request.output))
+    refuse_unwritable(request.output)
     return with_methods(decide_request(request), Decision)

@@ -40,7 +40,7 @@ def measure(request: MeasureRequest) -> "KernelMeasurement":
     """Time the kernels of workloads' layers on a device; a table that is there is continued."""
     from mensa_sim.measurement.measure import measure as measure_graphs
 
-    refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     graphs = [graph for name in request.workloads for graph in _graphs(name, allow_code=request.allow_code)]
     with alone_on(Path(request.output)):
         return measure_graphs(request, graphs, command=command_of("measure", request), date=_today())
@@ -68,7 +68,7 @@ def measure_models(request: MeasureModelsRequest) -> "tuple[ModelTiming, ...]":
     """Time workloads' whole models on a device, into measurements that `validate` reads."""
     from mensa_sim.measurement.whole_models import measure_models as time_models
 
-    refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     with alone_on(Path(request.output)):
         return time_models(request, command=command_of("measure-models", request), date=_today())
 
@@ -161,6 +161,5 @@ def calibrate(request: CalibrateRequest) -> Calibrated:
     Without `fields`, `spec` is a device's name, and what is fitted is the efficiency of its kernels: a file that a
     measured accelerator can name under `timings`.
     """
-    if request.output is not None:
-        refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     return with_methods(calibrate_request(request), Calibrated)

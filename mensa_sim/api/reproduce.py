@@ -93,8 +93,7 @@ def reproduce(request: ReproduceRequest) -> Reproduction:
     was, until `save` writes the results there. With `jobs` above 1 a script must guard its own start
     (`if __name__ == "__main__":`), as worker processes import it.
     """
-    if request.output is not None:
-        refuse_unwritable(Path(request.output))
+    refuse_unwritable(request.output)
     return with_methods(reproduce_request(request), Reproduction)
 
 
@@ -122,6 +121,5 @@ def sensitivity(request: SensitivityRequest) -> Sensitivity:
 
     Output folder and jobs are as for `reproduce`.
     """
-    if request.output is not None:
-        refuse_unwritable(Path(request.output))
+    refuse_unwritable(request.output)
     return with_methods(sensitivity_request(request), Sensitivity)

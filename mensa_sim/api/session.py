@@ -122,8 +122,7 @@ def refuse_scenario(request: WorkloadRequest) -> None:
 @asks(FamiliesRequest)
 def families(request: FamiliesRequest) -> Families:
     """Families of the layers of workloads, by default the 24 models; `save` writes the clusters as YAML."""
-    if request.save is not None:
-        refuse_unwritable_file(Path(request.save))
+    refuse_unwritable_file(request.save)
     return with_methods(study_families(request), Families)
 
 

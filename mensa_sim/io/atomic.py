@@ -83,12 +83,16 @@ def locked(handle: int) -> bool | None:
     return True
 
 
-def refuse_unwritable(folder: Path) -> None:
+def refuse_unwritable(folder: str | Path | None) -> None:
     """`UsageError` where no file can be written into a folder, which need not be there yet; leaves nothing behind.
 
     To be called before long work: a file in the way, a folder that only others may write, a name that none can have.
+    Where no folder is named, nothing will be written.
     """
+    if folder is None:
+        return
     try:
+        folder = Path(folder)
         nearest = next((place for place in (folder, *folder.parents) if place.exists()), Path())
         with tempfile.TemporaryFile(dir=nearest):
             pass
@@ -98,8 +102,11 @@ def refuse_unwritable(folder: Path) -> None:
         raise UsageError(f"{str(folder)!r} is not a path: {error}; choose another with --output") from error
 
 
-def refuse_unwritable_file(path: Path) -> None:
-    """`UsageError` where a file cannot be written: its folder cannot, or a folder has its name."""
+def refuse_unwritable_file(path: str | Path | None) -> None:
+    """`UsageError` where a file cannot be written, if one is named: its folder cannot, or a folder has its name."""
+    if path is None:
+        return
+    path = Path(path)
     refuse_unwritable(path.parent)
     try:
         if path.is_dir():

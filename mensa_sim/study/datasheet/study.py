@@ -89,8 +89,7 @@ class DeviceForecast:
 def forecast_device(request: DeviceRequest) -> DeviceForecast:
     """Read a data sheet, price the kernels, write the file; `FileError` with every fault of the data sheet."""
     path = Path(request.datasheet)
-    if request.output is not None:
-        refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     sheet = read_record(path, GpuDatasheet)
     fit = on_figures(read_record(sheet.fit_path, DeviceFit), sheet.figures, str(path))
     found = DeviceForecast(

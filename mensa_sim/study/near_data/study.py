@@ -126,8 +126,7 @@ class PimStudy(Provenance):
 
 def reproduce_pim(request: ReproducePimRequest) -> PimStudy:
     """Every gain of the works that are named; an unknown one is an error."""
-    if request.output is not None:
-        refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     by_work: dict[str, list[PublishedGain]] = {}
     for gain in PUBLISHED.gains:
         by_work.setdefault(gain.work, []).append(gain)

@@ -114,8 +114,7 @@ def near_data(request: NearDataRequest) -> NearDataStudy:
 
     `UsageError` for a workload that does not generate, or a system without accelerators on both sides.
     """
-    if request.output is not None:
-        refuse_unwritable_file(Path(request.output))
+    refuse_unwritable_file(request.output)
     forget_systems()
     first, limits = int(request.contexts[0]), tuple(map(float, request.limits_w))
     cells = [_cell(*each) for each in product(request.models, map(int, request.bits), map(int, request.contexts))]
