@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -10,6 +11,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.simulate.scenario.arrivals import ClosedLoop
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
+from mensa_sim.study.run import run as run_module
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState
 from mensa_sim.study.run.run import evaluate
@@ -38,6 +40,22 @@ def graph(tmp_path_factory: pytest.TempPathFactory) -> LayerGraph:
 def test_a_stream_with_one_request_in_flight_has_a_runs_steady_latency_and_energy(name: str, graph: LayerGraph) -> None:
     system = load_system(name)
     check(graph, system, Goal(scheduler="greedy"))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_run_that_nobody_wants_explained_gives_the_same_and_makes_its_layers_when_they_are_read(
+    name: str, graph: LayerGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system, goal = load_system(name), Goal(scheduler="greedy")
+    whole = evaluate(graph, system, goal)
+    monkeypatch.setattr(run_module, "_layers", made := Mock(wraps=run_module._layers))
+    bare = evaluate(graph, system, goal, explained=False)
+    for each in ("steady", "latency_ps", "energy_by_component_pj", "traffic_bytes", "accelerators", "timeline"):
+        assert getattr(bare, each) == getattr(whole, each)
+    assert (len(bare.layers), made.call_count) == (3, 0)
+    assert bare.layers == whole.layers
+    assert bare.layers[0] == whole.layers[0]
+    assert made.call_count == 1
 
 
 @pytest.mark.parametrize("flow", ["stacks", "tiles"])

@@ -41,7 +41,7 @@ class _FlatTiles:
         last_row, self._right = np.divmod(tiles.begins + lengths - 1, fast.outputs)
         shapes = (last_row - self._first_row) * (extent + 1) + lengths
         self._alike = [
-            (np.flatnonzero(shapes == shape), *divmod(shape, extent + 1)) for shape in np.unique(shapes).tolist()
+            (np.flatnonzero(shapes == shape), *divmod(shape, extent + 1)) for shape in sorted(set(shapes.tolist()))
         ]
         """Of tiles that reach as many rows down and are as long: which, these rows, and their outputs."""
         self._widths: dict[tuple[int, int], Ints] = {}

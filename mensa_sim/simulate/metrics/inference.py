@@ -63,12 +63,8 @@ class Metrics:
     """MACs over the sum of peak x busy time of the accelerators."""
     traffic_bytes: Mapping[str, int]
     """Bytes through each memory, copies included."""
-    busy_ps: Mapping[str, int]
-    """Time in which each accelerator, memory and link was in use."""
     handoffs: int
     """Tensors that an accelerator gets from another one."""
-    copied_bytes: int
-    """Bytes carried over links."""
     accelerators: Mapping[str, AcceleratorMetrics]
     layers: Mapping[str, LayerMetrics]
 
@@ -110,16 +106,13 @@ def metrics(
     }
     peak_busy = sum(placed.spec.peak_macs_per_s * accelerators[placed.name].busy_ps for placed in system.accelerators)
     macs = sum(each.macs for each in accelerators.values())
-    links = {name for name in by_resource if name not in accelerators and name not in system.memories}
     return Metrics(
         latency_ps=end_ps,
         energy_by_component_pj={**energy_by_component(timeline.spans), **static.by_component_pj},
         static=static,
         utilization=macs * PS_PER_S / peak_busy if peak_busy else 0.0,
         traffic_bytes={name: sum(span.size_bytes for span in by_resource.get(name, ())) for name in system.memories},
-        busy_ps={name: union_ps(by_resource[name]) for name in sorted(by_resource)},
         handoffs=handoffs(graph, {name: layer.accelerator for name, layer in layers.items()}),
-        copied_bytes=sum(span.size_bytes for span in timeline.spans if span.resource in links),
         accelerators=accelerators,
         layers=layers,
     )
@@ -128,8 +121,12 @@ def metrics(
 def latency_and_energy(timeline: Timeline, system: System) -> tuple[int, float]:
     """In ps and pJ, as all metrics of a timeline of one inference have them."""
     static = _static(_grouped(timeline.spans, "resource"), timeline.end_ps, system)
-    parts_pj = {**energy_by_component(timeline.spans), **static.by_component_pj}
-    return timeline.end_ps, math.fsum(parts_pj.values())
+    return timeline.end_ps, math.fsum({**energy_by_component(timeline.spans), **static.by_component_pj}.values())
+
+
+def ungated_pj(time_ps: int, energies_pj: Iterable[Mapping[str, float]], system: System) -> float:
+    """The energy of an inference that takes so long and so much dynamic energy, where no supply is ever cut."""
+    return math.fsum({**_by_component(energies_pj), **static_power(system).over(time_ps).by_component_pj}.values())
 
 
 def _static(
@@ -148,9 +145,13 @@ def _static(
 
 def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:
     """Dynamic energy by component, correctly rounded, whatever the order of the spans."""
+    return _by_component(span.energy_pj for span in spans)
+
+
+def _by_component(energies_pj: Iterable[Mapping[str, float]]) -> dict[str, float]:
     parts: defaultdict[str, list[float]] = defaultdict(list)
-    for span in spans:
-        for component, energy in span.energy_pj.items():
+    for each in energies_pj:
+        for component, energy in each.items():
             parts[component].append(energy)
     return {component: math.fsum(parts[component]) for component in sorted(parts)}
 

@@ -72,6 +72,7 @@ class PlanFloor:
         self._chain = all(after[later] == [before] for before, later in pairwise(self._order))
         crossings = [copy.crossings for copy in plan.copies]
         self._copies_ps = [sum(each.latency_ps + each.alone_ps for each in some) for some in crossings]
+        self._all_copies_ps = sum(self._copies_ps)
         self._copies_pj = math.fsum(pj for some in crossings for each in some for pj in each.energy_pj.values())
         own: dict[str, list[tuple[int, tuple[str, ...]]]] = {}
         for unit in plan.units:
@@ -131,8 +132,9 @@ class PlanFloor:
             name = self._plan.units[index].accelerator
             unit, channel = own[name].units[index], self._channel[name]
             free_ps = now_ps - used_ps[channel]
-            needed_ps = transfer_ps(unit.early_bytes, self._costs.system.memories[channel].effective_bytes_per_s)
-            if free_ps - before_ps.get(name, free_ps) < needed_ps:
+            if unit.early_bytes and free_ps - before_ps.get(name, free_ps) < transfer_ps(
+                unit.early_bytes, self._costs.system.memories[channel].effective_bytes_per_s
+            ):
                 if own[name].unaided[index].time_ps != unit.time_ps:
                     return False
                 unit = own[name].unaided[index]
@@ -144,7 +146,7 @@ class PlanFloor:
     def _least(self, parts: Sequence[OnAccelerator]) -> Least:
         energy_pj = math.fsum([self._copies_pj, *(part.energy_pj for part in parts)])
         if self._chain:
-            return sum(self._copies_ps) + sum(part.busy_ps for part in parts), energy_pj
+            return self._all_copies_ps + sum(part.busy_ps for part in parts), energy_pj
         units_ps = {index: unit.time_ps for part in parts for index, unit in part.units.items()}
         times_ps = [*(units_ps[index] for index in range(len(units_ps))), *self._copies_ps]
         ends_ps = [0] * len(times_ps)

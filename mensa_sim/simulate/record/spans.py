@@ -4,12 +4,13 @@ One also sums them: the latency and the dynamic energy of each inference.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 from mensa_sim.simulate.engine.request import Request
-from mensa_sim.simulate.plan.stage import Stage
+from mensa_sim.simulate.plan.stage import Energy, Stage
+from mensa_sim.simulate.record.later import Later
 from mensa_sim.simulate.record.recorder import Busy, Done, Moments, record_of
 from mensa_sim.simulate.record.timeline import BufferLevel, RequestRecord, Span, Timeline
 
@@ -18,10 +19,14 @@ DEFAULT_MAX_SPANS = 100_000
 
 SPAN_CELLS = 10
 """Number of the request, then the fields of a span."""
+SPAN_REQUEST_CELL = 3
+"""The one of its request's name."""
 ENERGY_CELL = 9
-"""The one of a span's energy."""
+"""The one of its energy."""
 STAGE_CELLS = 9
 """Number of the request, number of spans, then what `stage_spans` takes."""
+STAGE_REQUEST_CELL = 4
+"""The one of its request's name."""
 STAGE_CELL = 5
 """The one of the stage."""
 
@@ -83,7 +88,7 @@ class SpanRecorder:
         """Spans in order of start; those of one start in order of end."""
         open_requests = (record_of(request, None) for request in unfinished if not request.number % self._every)
         return Timeline(
-            spans=Spans(self._count, self._made),
+            spans=Later(self._count, self._made),
             requests=(*(record for _, record in self._requests), *open_requests),
             levels=tuple(self._levels),
             every=self._every,
@@ -99,6 +104,16 @@ class SpanRecorder:
                 if end_ps is not None and begin_ps <= time_ps < end_ps
             )
             yield Timeline(spans=self._made(record), requests=(record.from_arrival(),), levels=levels)
+
+    def energies_pj(self, place: int) -> Iterator[Energy]:
+        """The dynamic energy of an inference among several, part by part, without its spans."""
+        name = self._requests[place][1].name
+        for row in _rows(self._stages, STAGE_CELLS):
+            if row[STAGE_REQUEST_CELL] == name:
+                yield from row[STAGE_CELL].parts_pj
+        for row in _rows(self._spans, SPAN_CELLS):
+            if row[SPAN_REQUEST_CELL] == name:
+                yield row[ENERGY_CELL]
 
     def _made(self, only: RequestRecord | None = None) -> tuple[Span, ...]:
         """The spans of all requests, or of one from its arrival on."""
@@ -134,42 +149,6 @@ class SpanRecorder:
 
     def _kept(self, cells: list[Any], width: int) -> list[Any]:
         return [cell for row in _rows(cells, width) if not row[0] % self._every for cell in row]
-
-
-class Spans(Sequence[Span]):
-    """Spans that are made when the first of them is read."""
-
-    def __init__(self, count: int, make: Callable[[], tuple[Span, ...]]) -> None:
-        self._count = count
-        self._make = make
-        self._spans: tuple[Span, ...] | None = None
-
-    def _all(self) -> tuple[Span, ...]:
-        if self._spans is None:
-            self._spans = self._make()
-        return self._spans
-
-    def __len__(self) -> int:
-        return self._count
-
-    @overload
-    def __getitem__(self, index: int) -> Span: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[Span]: ...
-    def __getitem__(self, index: int | slice) -> Span | Sequence[Span]:
-        return self._all()[index]
-
-    def __iter__(self) -> Iterator[Span]:
-        return iter(self._all())
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and self._all() == tuple(other)
-
-    def __hash__(self) -> int:
-        return hash(self._all())
-
-    def __repr__(self) -> str:
-        return repr(self._all())
 
 
 def _rows(cells: list[Any], width: int) -> Iterator[tuple[Any, ...]]:

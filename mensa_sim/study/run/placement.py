@@ -29,7 +29,7 @@ from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
-from mensa_sim.simulate.record.spans import SpanRecorder
+from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.study.request.fields import ScheduledRequest
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.request import PlaceRequest, RunRequest
@@ -87,7 +87,7 @@ class Placement:
     predicted: CostTable | None = None
     """What the problem takes layers to cost, where its sum has neither `alone` nor `costs`: pieces, as what all of them
     read is read once, and stacks that were placed as such."""
-    recorded: Callable[[], SpanRecorder] | None = None
+    recorded: Callable[[], TotalsRecorder] | None = None
     """A first inference and a steady one, where its data plan was chosen by what they take."""
     whole: "Placement | None" = None
     """The placement of whole layers, where some of this one's are in pieces."""

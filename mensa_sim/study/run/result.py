@@ -1,6 +1,6 @@
 """What a run gives: flat records that reports render and scripts read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from mensa_sim.cost.layer_cost import COMPONENTS
@@ -18,7 +18,7 @@ from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.run.on_chip import HomeResult, SplitResult, StackResult
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.units import PJ_PER_J, PS_PER_S, mean_power_mw, ps_to_seconds
-from mensa_sim.workload.coverage import Share
+from mensa_sim.workload.coverage import Share, coverage_shares
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
 Simulated = TypeVar("Simulated")
@@ -140,10 +140,8 @@ class SystemResult(FirstInference):
     """Dynamic energy by component, and what time alone costs as components of their own."""
     traffic_bytes: Mapping[str, int]
     area_mm2: float | None
-    layers: tuple[LayerResult, ...]
+    layers: Sequence[LayerResult]
     coverage: Coverage
-    coverage_shares: Mapping[str, Share]
-    """Shares of MACs and bytes: costed and unsupported."""
     optimality: Optimality
     hardware: System
     graph: LayerGraph
@@ -170,6 +168,11 @@ class SystemResult(FirstInference):
     def energy_pj(self) -> float:
         """Energy of one inference, leakage, background and board included."""
         return sum(self.energy_by_component_pj.values())
+
+    @property
+    def coverage_shares(self) -> Mapping[str, Share]:
+        """Shares of MACs and bytes: costed and unsupported."""
+        return coverage_shares(self.graph)
 
     def objective_value(self, name: str) -> float:
         """What an objective makes of its energy and latency, in the objective's SI unit."""

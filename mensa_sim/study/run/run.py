@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
@@ -10,9 +11,10 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.evaluate import evaluate as predict
 from mensa_sim.schedule.schedule import unit_assignment
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics
+from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics, ungated_pj
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import ACTIVATIONS, STACKING, CauseRecorder
+from mensa_sim.simulate.record.later import Later
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.request.command import made_of
@@ -40,7 +42,6 @@ from mensa_sim.study.run.result import (
     SteadyState,
     SystemResult,
 )
-from mensa_sim.workload.coverage import coverage_shares
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
@@ -126,13 +127,19 @@ def evaluate(
     judged = foreseen(placement, on_chip) if explained else Foreseen(schedule=found)
     parted = STACKING if judged.costs is None else ACTIVATIONS
     watcher = CauseRecorder(costs, judged.costs or placement.predicted or placement.alone, parted)
-    timeline, second = (
-        simulate_in_turn(graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement))
-        if explained or placement.recorded is None
-        else placement.recorded().one_by_one()
-    )
-    measured, steady = metrics(timeline, system, graph), latency_and_energy(second, system)
     gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
+    if explained or gated or placement.recorded is None:
+        timeline, second = simulate_in_turn(
+            graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement)
+        )
+        steady_ps, steady_pj = latency_and_energy(second, system)
+    else:
+        recorded = placement.recorded()
+        timeline = next(recorded.one_by_one())
+        steady_ps, _ = recorded.totals[1]
+        steady_pj = ungated_pj(steady_ps, recorded.energies_pj(1), system)
+    measured = metrics(timeline, system, graph)
+    layers = partial(_layers, placement, measured, timeline)
     causes = causes_of(judged.schedule, problem, measured, watcher.causes, gated=gated) if explained else ()
     return SystemResult(
         workload=graph.name,
@@ -149,11 +156,10 @@ def evaluate(
         area_mm2=chip_area_mm2(system),
         accelerators=measured.accelerators,
         handoffs=measured.handoffs,
-        layers=_layers(placement, measured, timeline),
+        layers=layers() if explained else Later(len(measured.layers), layers),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
-        steady=SteadyState(latency_ps=steady[0], energy_pj=steady[1]),
+        steady=SteadyState(latency_ps=steady_ps, energy_pj=steady_pj),
         coverage=graph.coverage,
-        coverage_shares=coverage_shares(graph),
         optimality=Optimality(
             objective=found.objective,
             value=judged.schedule.value,
