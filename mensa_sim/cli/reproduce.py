@@ -3,7 +3,7 @@
 from mensa_sim.cli.options import Delivery, Filed, Paged
 from mensa_sim.cli.results import deliver, deliver_page, deliver_resumed
 from mensa_sim.cli.steps import counting
-from mensa_sim.errors import MensaError
+from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.near_data.request import NearDataRequest, ReproducePimRequest
 from mensa_sim.study.reproduce.request import ReproduceRequest
@@ -28,7 +28,8 @@ def validate(request: ValidateRequest, told: Delivery) -> None:
     asked = counting(request, quiet=told.quiet or told.as_json)
     result = deliver(lambda: api.validate.of(asked), told, told.output)
     if result.failures:
-        raise MensaError(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
+        kind = UsageError if any(failure.mistaken for failure in result.failures) else MensaError
+        raise kind(f"{len(result.failures)} of {len(result.failures) + len(result.rows)} rows have no prediction")
 
 
 def reproduce(request: ReproduceRequest, told: Filed) -> None:

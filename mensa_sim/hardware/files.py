@@ -52,7 +52,14 @@ def kind_of(keys: Container[str]) -> str | None:
 
 def validated_accelerator(data: Raw, label: str) -> Accelerator:
     """The accelerator that plain data describes: a device if it says timings or what it reaches, else a PE array."""
-    return validate(data, _record_of(data), label)
+    return _knowing_places(validate(data, _record_of(data), label), label)
+
+
+def _knowing_places(spec: Accelerator, label: str) -> Accelerator:
+    """The accelerator whose own mappings know where they stand."""
+    if not isinstance(spec, PeArray) or not spec.mappings:
+        return spec
+    return dataclasses.replace(spec, mappings=with_places(spec.mappings, label))
 
 
 def read_accelerator(path: Path) -> Accelerator:
@@ -216,9 +223,7 @@ def _resolved(spec: Accelerator, path: Path) -> Accelerator:
     if missing:
         raise FileError(str(path), missing)
     changes: dict[str, Any] = {name: str(target) for name, target in found.items()}
-    if isinstance(spec, PeArray) and spec.mappings:
-        changes["mappings"] = with_places(spec.mappings, path)
-    return dataclasses.replace(spec, **changes)
+    return _knowing_places(dataclasses.replace(spec, **changes), str(path))
 
 
 def _technologies(specs: Mapping[str, Accelerator], overrides: Sequence[str]) -> dict[str, Technology]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from mensa_sim.arrays import Floats
-from mensa_sim.errors import InfeasibleError
+from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.overrides import held_overrides
 from mensa_sim.lookup import lookup
 from mensa_sim.objective import objective_named
@@ -51,8 +51,9 @@ def decide(request: DecideRequest) -> DecideResult:
     ledger = Ledger(request, files)
     scores = Scores(ledger, objective_named(request.objective), request.shares, systems)
     ledger.run(taken(Case(label=MAIN, system=name)) for name in systems)
-    for (_, system), reason in ledger.failures.items():
-        raise InfeasibleError(f"{system} cannot run {reason}")
+    for (label, system), reason in ledger.failures.items():
+        kind = UsageError if (label, system) in ledger.mistakes else InfeasibleError
+        raise kind(f"{system} cannot run {reason}")
     loaded = {name: system_of(name, prices.taken[name]) for name in systems}
     fields = fields_of(loaded) if request.fields else ()
     tries = Tries(ledger=ledger, scores=scores, prices=prices, choices=choices, fields=fields, taken=taken)

@@ -28,6 +28,8 @@ class Ledger:
         self._tasks = 0
         self.failures: dict[tuple[str, str], str] = {}
         """By label and system, why a case cannot run."""
+        self.mistakes: set[tuple[str, str]] = set()
+        """Those of them that come of what the user wrote."""
 
     def run(self, cases: Iterable[Case]) -> Runs:
         """All outcomes so far, those of cases that nobody asked for before among them."""
@@ -50,6 +52,7 @@ class Ledger:
             for where, reason in outcomes.failures.items():
                 label, _, system = where.rpartition(" on ")
                 self.failures[label, system] = f"{task.name}: {reason}"
+                self.mistakes |= {(label, system)} if where in outcomes.mistakes else set()
         return self.runs
 
     @property

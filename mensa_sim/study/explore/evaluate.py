@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mensa_sim.cost.layer_cost import Priced
 from mensa_sim.cost.prices.memo import shared_memo
 from mensa_sim.cost.prices.price import price_ahead
-from mensa_sim.errors import MensaError
+from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.hardware.system import Scheduling, System
 from mensa_sim.io.store import digest_of
 from mensa_sim.records import dataclass
@@ -95,13 +95,14 @@ class Evaluator:
 
     def outcome(self, task: Task) -> DesignOutcome:
         """What became of a design; its errors are part of the outcome, not raised."""
+        mistaken = False
         try:
             return self._outcome(task)
         except MensaError as error:
-            detail = str(error)
+            detail, mistaken = str(error), isinstance(error, UsageError)
         except Exception as error:  # one design must not stop the others, whatever is wrong with it
             detail = f"{type(error).__name__}: {error}"
-        return DesignOutcome(number=task.number, point=task.point, state="failed", detail=detail)
+        return DesignOutcome(number=task.number, point=task.point, state="failed", detail=detail, mistaken=mistaken)
 
     def _outcome(self, task: Task) -> DesignOutcome:
         space = self._setup.space

@@ -191,9 +191,10 @@ def _result(checked: CheckedSpace, study: StudyFile) -> ExploreResult:
     outcomes = tuple(study.known[number] for number in sorted(study.known) if number >= 0)
     designs = tuple(_design(checked, outcome) for outcome in outcomes if outcome.state == "done")
     if not designs:
-        errors = [outcome.detail for outcome in outcomes if outcome.state == "failed"]
-        first = f"; the first of {len(errors)} errors: {errors[0]}" if errors else "; give more --trials or --timeout"
-        raise MensaError(f"{study.path}: no design was run to its end{first}")
+        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+        why = f"the first of {len(failed)} errors: {failed[0].detail}" if failed else "give more --trials or --timeout"
+        kind = UsageError if failed and failed[0].mistaken else MensaError
+        raise kind(f"{study.path}: no design was run to its end; {why}")
     names = [objective.name for objective in checked.objectives]
     front = pareto_front([costs(checked.objectives, design.objectives) for design in designs])
     found: list[Reference] = []

@@ -23,7 +23,8 @@ _TABLES = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE designs (
     number INTEGER PRIMARY KEY, point TEXT NOT NULL, parameters TEXT NOT NULL, state TEXT NOT NULL,
-    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL, digest TEXT NOT NULL
+    workloads TEXT NOT NULL, scenarios TEXT NOT NULL, hardware TEXT NOT NULL, detail TEXT NOT NULL,
+    mistaken INTEGER NOT NULL, digest TEXT NOT NULL
 );
 """
 
@@ -42,6 +43,8 @@ class DesignOutcome:
     hardware: Mapping[str, float] = field(default_factory=dict)
     detail: str = ""
     """The error of a failed design, the condition that excluded one, the number of the design that one repeats."""
+    mistaken: bool = False
+    """Whether that error is one of what the user wrote."""
 
     @property
     def was_run(self) -> bool:
@@ -69,10 +72,13 @@ class StudyFile:
             json_line([dict(values) for values in outcome.scenarios]),
             json_line(dict(outcome.hardware)),
             outcome.detail,
+            int(outcome.mistaken),
         )
         try:
             with self._connection:
-                self._connection.execute("INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _digest(row)))
+                self._connection.execute(
+                    "INSERT INTO designs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (*row, _digest(row))
+                )
         except sqlite3.Error as error:
             raise UsageError(f"{self.path}: cannot be written: {error}") from error
         self.known[outcome.number] = outcome
@@ -188,8 +194,9 @@ def _outcomes(connection: sqlite3.Connection) -> list[DesignOutcome]:
             scenarios=tuple(json.loads(scenarios)),
             hardware=json.loads(hardware),
             detail=detail,
+            mistaken=bool(mistaken),
         )
-        for number, point, _, state, workloads, scenarios, hardware, detail, _ in whole
+        for number, point, _, state, workloads, scenarios, hardware, detail, mistaken, _ in whole
     ]
 
 

@@ -66,6 +66,8 @@ class ModelOutcomes:
     outcomes: tuple[Outcome, ...]
     failures: Mapping[str, str] = field(default_factory=dict)
     """By label and system (`LABEL on SYSTEM`), why a case of a lenient task cannot run."""
+    mistakes: tuple[str, ...] = ()
+    """Those of them that come of what the user wrote."""
 
 
 def run_model(task: ModelTask) -> ModelOutcomes:
@@ -79,7 +81,7 @@ def run_model(task: ModelTask) -> ModelOutcomes:
     if generation is not None:
         kept = KeptOutcomes(memo.pack, graph, repr((kind, generation)), made_by=MADE_ANSWERS)
     outcomes: list[Outcome] = []
-    failures: dict[str, str] = {}
+    failures: dict[str, MensaError] = {}
     for case in task.cases:
         if not case.kinds or kind in case.kinds:
             try:
@@ -95,7 +97,7 @@ def run_model(task: ModelTask) -> ModelOutcomes:
             except MensaError as error:
                 if not task.lenient:
                     raise
-                failures[f"{case.label} on {case.system}"] = str(error)
+                failures[f"{case.label} on {case.system}"] = error
     return ModelOutcomes(
         model=task.model,
         kind=kind,
@@ -104,7 +106,8 @@ def run_model(task: ModelTask) -> ModelOutcomes:
         members=memberships(graph),
         coverage=graph.coverage,
         outcomes=tuple(outcomes),
-        failures=failures,
+        failures={where: str(error) for where, error in failures.items()},
+        mistakes=tuple(where for where, error in failures.items() if isinstance(error, UsageError)),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import correlation
 from typing import TypeVar
 
-from mensa_sim.errors import MensaError
+from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.records import dataclass
@@ -121,6 +121,8 @@ class Failure:
 
     measurement: Measurement
     reason: str
+    mistaken: bool = False
+    """Whether that is of what the user wrote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,7 @@ def validate(
                 )
             rows.append(row)
         except MensaError as error:
-            failures.append(Failure(measurement=each, reason=str(error)))
+            failures.append(Failure(measurement=each, reason=str(error), mistaken=isinstance(error, UsageError)))
         progress(count, len(measurements), each.workload)
     return ValidateResult(rows=tuple(rows), failures=tuple(failures))
 
