@@ -1,6 +1,7 @@
 """Spaces: their values, their designs, and every fault told before any design is run."""
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.study.explore.metrics import hardware_metrics
 from mensa_sim.study.space.build import Builder
-from mensa_sim.study.space.check import CheckedSpace, check_space, scattered
+from mensa_sim.study.space.check import CheckedSpace, check_space
 from mensa_sim.study.space.files import LinearRange, PowerRange
-from mensa_sim.study.space.space import Space, linear, load_space, point_at, powers_of_two
+from mensa_sim.study.space.space import Space, linear, load_space, point_at, powers_of_two, scattered
 
 
 def checked(folder: Path, **changes: Any) -> CheckedSpace:
@@ -203,6 +204,49 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(FileError) as caught:
         checked(tmp_path, parameters=parameters, objectives=[{"metric": "joy"}], conditions=["joy > 1"])
     assert len(caught.value.faults) == 4
+
+
+def faults_of(folder: Path, *, overrides: Sequence[str] = (), **parameters: Any) -> tuple[str, ...]:
+    with pytest.raises(FileError) as caught:
+        check_space(load_space(write_space(folder, parameters=parameters)), overrides)
+    return caught.value.faults
+
+
+FINE = {"values": [10**9, 2 * 10**9]}
+
+
+def test_what_one_parameter_does_wrong_is_told_once_and_hides_no_other_fault(tmp_path: Path) -> None:
+    wrong = {
+        "accelerators.pascal.clok_hz": {"values": [10**8, 2 * 10**8]},
+        "accelerators.pavlov.macs_per_pe": {"values": [1, "two"]},
+        "memories.stacked.efficiency": {"values": [-1, 0.5]},
+    }
+    fine = {"memories.lpddr4.bandwidth_bytes_per_s": FINE, "links.0.bandwidth_bytes_per_s": FINE}
+    first, second = fine.items()
+    told = faults_of(tmp_path, **dict([first, *wrong.items(), second]))
+    assert [each.partition(": ")[0] for each in told] == [f"parameters.{name}" for name in wrong]
+    for each, word in zip(told, ("clok_hz", "'two'", "efficiency is -1"), strict=True):
+        assert each.count("\n") == 0
+        assert word in each
+
+
+def test_of_two_parameters_that_never_go_together_one_is_told(tmp_path: Path) -> None:
+    names = [f"accelerators.pascal.levels.parameter_buffer.{name}_bits" for name in ("read", "min")]
+    (told,) = faults_of(
+        tmp_path,
+        **{
+            names[0]: {"values": [64, 128]},
+            names[1]: {"values": [192, 256]},
+            "size": {"fields": ["links.0.bandwidth_bytes_per_s"], **FINE},
+        },
+    )
+    assert told.startswith(f"parameters.{names[0]}: the value 64: ")
+
+
+def test_a_field_of_an_accelerator_that_a_wrong_parameter_places_is_no_fault_beside_it(tmp_path: Path) -> None:
+    options = {"more": {"accelerators.extra": {"spec": "pascal", "memory": "nowhere", "set": {"name": "extra"}}}}
+    (told,) = faults_of(tmp_path, extra={"options": options}, **{"accelerators.extra.clock_hz": FINE})
+    assert "parameters.extra: the value more: " in told
 
 
 def test_a_value_that_suits_some_designs_only_is_no_fault(tmp_path: Path) -> None:

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mensa_sim.study.explore.front import best_first
-from mensa_sim.study.space.check import scattered
 from mensa_sim.study.space.files import Direction, SamplerEntry, SamplerName
-from mensa_sim.study.space.space import Point, Space, point_at
+from mensa_sim.study.space.space import Point, Space, point_at, scattered
 
 if TYPE_CHECKING:
     import optuna

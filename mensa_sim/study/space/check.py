@@ -1,8 +1,7 @@
 """Everything that can be wrong with a space, found before any design is run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from math import gcd
 from typing import Any
 
 from mensa_sim.errors import FileError, MensaError, UsageError
@@ -20,14 +19,11 @@ from mensa_sim.study.explore.scenario import check_stream
 from mensa_sim.study.space.build import Builder
 from mensa_sim.study.space.conditions import Condition, Value, parse_condition
 from mensa_sim.study.space.design import Base, Design, assignments_of, read_base
-from mensa_sim.study.space.space import Point, Space, SpaceParameter, point_at
+from mensa_sim.study.space.space import Point, Space, point_at, scattered
+from mensa_sim.study.space.values import value_faults
 
 TRIED = 2000
 """Designs of which one must meet all conditions; a space of no more is tried whole."""
-CONTEXTS = 8
-"""Surroundings in one of which each value must make a design."""
-VALUES = 24
-"""Values of one parameter that are tried; of more, these many spread over them, both ends included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +53,7 @@ def check_space(space: Space, overrides: Sequence[str] = ()) -> CheckedSpace:
     except UsageError as error:
         faults.append(f"objectives: {error}")
     builder = Builder()
-    for place, parameter in enumerate(space.parameters):
-        fault = _value_fault(space, base, builder, place, parameter)
-        faults += [f"parameters.{parameter.name}: {fault}"] if fault else []
+    faults += value_faults(space, base, builder)
     if not faults:
         faults += _condition_faults(space, base, builder, conditions)
     if faults:
@@ -158,59 +152,6 @@ def _conditions(space: Space, faults: list[str]) -> tuple[Condition, ...]:
         except UsageError as error:
             faults.append(f"conditions: {error}")
     return tuple(found)
-
-
-def _value_fault(space: Space, base: Base, builder: Builder, place: int, parameter: SpaceParameter) -> str | None:
-    """The first value of a parameter that makes no design in any of the surroundings tried, and why."""
-    count = len(parameter.shown)
-    step = max(1, (count - 1) // (VALUES - 1)) if count > VALUES else 1
-    for index in dict.fromkeys((*range(0, count, step), count - 1)):
-        first_error = "no design has the accelerator that it names"
-        errors = 0
-        for context in _contexts(space):
-            point = (*context[:place], index, *context[place + 1 :])
-            try:
-                design = base.design(space.assignments(point))
-                if not _acts(parameter, index, design):
-                    continue
-                builder.system(base, design)
-                break
-            except UsageError as error:
-                first_error = str(error) if not errors else first_error
-                errors += 1
-        else:
-            return f"the value {parameter.shown[index]}: {first_error}"
-    return None
-
-
-def _acts(parameter: SpaceParameter, index: int, design: Design) -> bool:
-    """Whether a value sets something in a design: fields of an accelerator that it has not do not count."""
-    fields = [parts_of(name, name) for name, _ in parameter.assignments[index]]
-    return not fields or any(
-        parts[0] != "accelerators" or len(parts) < 3 or parts[1] in design.entries for parts in fields
-    )
-
-
-def _contexts(space: Space) -> Iterator[Point]:
-    """Surroundings of a value: the first of all others, the last, and some between."""
-    yield tuple(0 for _ in space.parameters)
-    yield tuple(len(parameter.shown) - 1 for parameter in space.parameters)
-    for number in range(1, CONTEXTS):
-        yield point_at(space, scattered(number, space.size))
-
-
-def scattered(number: int, size: int) -> int:
-    """The place of the n-th of `size` points in an order that visits each once and early ones far apart.
-
-    Steps of the golden ratio, made coprime to the size.
-
-    >>> [scattered(number, 10) for number in range(10)]
-    [0, 7, 4, 1, 8, 5, 2, 9, 6, 3]
-    """
-    stride = max(1, size * 618_033_988_749_895 // 10**15)
-    while gcd(stride, size) != 1:
-        stride += 1
-    return number * stride % size
 
 
 def _condition_faults(space: Space, base: Base, builder: Builder, conditions: Sequence[Condition]) -> list[str]:

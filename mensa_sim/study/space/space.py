@@ -1,7 +1,8 @@
 """A design space: named parameters, each with a finite list of values, and the points they span."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,14 @@ class Space:
         """How many points there are, conditions left aside."""
         return math.prod(len(parameter.shown) for parameter in self.parameters)
 
-    def assignments(self, point: Point) -> list[Assignment]:
-        """What a point sets, in the order of the parameters."""
-        pairs = zip(self.parameters, point, strict=True)
-        return [assignment for parameter, place in pairs for assignment in parameter.assignments[place]]
+    def assignments(self, point: Point, without: Container[int] = ()) -> list[Assignment]:
+        """What a point sets, in the order of the parameters, but for those at some places."""
+        chosen = [
+            parameter.assignments[index]
+            for place, (parameter, index) in enumerate(zip(self.parameters, point, strict=True))
+            if place not in without
+        ]
+        return list(chain.from_iterable(chosen))
 
     def shown(self, point: Sequence[int]) -> dict[str, int | float | bool | str]:
         """A point as people and scripts see it: value by parameter."""
@@ -139,3 +144,17 @@ def point_at(space: Space, number: int) -> Point:
         number, place = divmod(number, len(parameter.shown))
         places.append(place)
     return tuple(reversed(places))
+
+
+def scattered(number: int, size: int) -> int:
+    """The place of the n-th of `size` points in an order that visits each once and early ones far apart.
+
+    Steps of the golden ratio, made coprime to the size.
+
+    >>> [scattered(number, 10) for number in range(10)]
+    [0, 7, 4, 1, 8, 5, 2, 9, 6, 3]
+    """
+    stride = max(1, size * 618_033_988_749_895 // 10**15)
+    while math.gcd(stride, size) != 1:
+        stride += 1
+    return number * stride % size
