@@ -6,8 +6,8 @@ next to write that file goes on in it.
 
 import os
 import tempfile
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -53,6 +53,30 @@ def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool 
         for handle, _, _ in prepared:
             if _KEPT_OPEN:
                 os.close(handle)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Until the end of the block nobody else is within such a block for the folder, which is made if need be.
+
+    Where a disk or a system has no locks, nobody waits.
+    """
+    if find_spec("fcntl") is None:
+        yield
+        return
+    import fcntl
+
+    with suppress(OSError):  # who writes a file tells what is wrong with the folder
+        folder.mkdir(parents=True, exist_ok=True)
+    handle = None
+    try:
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 def usual_temporary(path: Path) -> Path:

@@ -70,7 +70,18 @@ def test_a_broken_exploration_goes_on_without_losing_or_repeating_a_design(
     assert front(result) == front(whole)
 
 
-COLUMNS = ("number", "point", "parameters", "state", "workloads", "scenarios", "hardware", "detail", "digest")
+COLUMNS = (
+    "number",
+    "point",
+    "parameters",
+    "state",
+    "workloads",
+    "scenarios",
+    "hardware",
+    "detail",
+    "mistaken",
+    "digest",
+)
 
 
 def test_a_design_whose_row_was_damaged_is_run_again_and_no_other(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from mensa_sim.errors import UsageError
-from mensa_sim.io.atomic import is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
+from mensa_sim.io.atomic import alone_in, is_temporary, refuse_unwritable, usual_temporary, write_all_atomically
 from mensa_sim.io.json_text import picked
 from mensa_sim.study.run.provenance import Provenance
 
@@ -24,11 +24,12 @@ def write_folder(
     """Write result files into a folder; whatever goes wrong on the way, what stood there is unharmed.
 
     A non-empty folder without a summary of ours belongs to somebody else and is refused unless forced; `own` names what
-    a study under way keeps there.
+    a study under way keeps there. Of several that write into it at once each waits for the one before it.
     """
     refuse_foreign(folder, own, force=force)
     ordered = sorted(files, key=lambda name: (name == MARKER, name))
-    write_all_atomically({folder / name: files[name] for name in ordered})
+    with alone_in(folder):
+        write_all_atomically({folder / name: files[name] for name in ordered})
 
 
 def refuse_foreign(folder: Path, own: Collection[str] = (), *, force: bool = False) -> None:
