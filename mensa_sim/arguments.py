@@ -110,7 +110,8 @@ def fitting(where: str, value: Any, annotation: Any) -> Any:
     for choice in choices:
         if _is_a(value, choice):
             return _whole(where, value, choice)
-    raise UsageError(f"{where}: {_shown(value)} is {_word(value)}; give {either(map(wanted, choices))}")
+    word = "too large" if _is_too_large(value) else _of_kind(type(value))
+    raise UsageError(f"{where}: {_shown(value)} is {word}; give {either(map(wanted, choices))}")
 
 
 def _is_a(value: Any, annotation: Any) -> bool:
@@ -165,10 +166,6 @@ def wanted(annotation: Any) -> str:
     if annotation in (Any, object):
         return "anything"
     return "a function" if origin is Callable else _of_kind(origin)
-
-
-def _word(value: Any) -> str:
-    return "too large" if _is_too_large(value) else _of_kind(type(value))
 
 
 def _of_kind(kind: type) -> str:

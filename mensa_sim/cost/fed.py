@@ -70,7 +70,8 @@ def spatial_blocks(layer: Layer, accelerator: PeArray) -> int:
         return 1
     room_bytes = memory.capacity_bytes // store.tiles
     rows = columns = 1
-    while _tile_bytes(layer, nest, accelerator, rows, columns, _side(store.tiles)) > room_bytes:
+    side = max(1, isqrt(store.tiles))
+    while _tile_bytes(layer, nest, accelerator, rows, columns, side) > room_bytes:
         if rows >= nest.OY and columns >= nest.OX:
             break
         rows, columns = (rows, columns + 1) if columns == rows else (rows + 1, columns)
@@ -92,8 +93,3 @@ def _share(pixels: int, blocks: int, side: int) -> int:
     """Pixels of a tile along one axis."""
     block = -(-pixels // blocks)
     return -(-block // side)
-
-
-def _side(tiles: int) -> int:
-    """Tiles along each axis of their square."""
-    return max(1, isqrt(tiles))

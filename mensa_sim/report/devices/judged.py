@@ -75,15 +75,11 @@ def _finding(study: DeviceStudy) -> str:
     return f"Mean error over {len(study.devices)} devices, on runs kept apart: {', '.join(found)}"
 
 
-def _means_of(devices: Sequence[JudgedDevice]) -> Iterable[float | None]:
-    return (mean_of(devices, name) for name in JUDGED_PAIRS)
-
-
 def _means(study: DeviceStudy) -> list[tuple[str, ...]]:
     def row(name: str, percents: Iterable[float | None]) -> tuple[str, ...]:
         return (name, "", "", *_percents(percents))
 
-    found = [row("mean of devices", _means_of(study.devices))]
+    found = [row("mean of devices", (mean_of(study.devices, each) for each in JUDGED_PAIRS))]
     if study.boards_left_out:
         halves = [of_halvings(study.devices, each) for each in JUDGED_PAIRS]
         found += [

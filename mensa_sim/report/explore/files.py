@@ -11,7 +11,7 @@ from mensa_sim.io.files import write_yaml
 from mensa_sim.io.json_text import picked
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.study.explore.evaluate import scheduling_of
-from mensa_sim.study.explore.result import DesignResult, ExploreResult
+from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
 from mensa_sim.study.space.build import technology_data
 from mensa_sim.study.space.design import Design
 
@@ -31,8 +31,7 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
         "objectives": [picked(each, "name", "direction") for each in result.objectives],
         "front": [_design(design, result) for design in result.front],
         "references": [
-            {"system": each.name, "metrics": {**each.metrics, **each.objectives}, **picked(each, "dominated_by")}
-            for each in result.references
+            {"system": each.name, "metrics": all_of(each), **picked(each, "dominated_by")} for each in result.references
         ],
         **picked(result, "reference_failures", "importance"),
         "failures": [picked(o, "design=number", "error=detail") for o in result.outcomes if o.state == "failed"],
@@ -40,10 +39,15 @@ def explore_summary(result: ExploreResult) -> dict[str, object]:
     }
 
 
+def all_of(each: DesignResult | Reference) -> dict[str, float]:
+    """Every figure of a design, or of a system beside the designs."""
+    return {**each.metrics, **each.objectives}
+
+
 def _design(design: DesignResult, result: ExploreResult) -> dict[str, object]:
     return {
         **picked(design, "design=number", "parameters"),
-        "metrics": {**design.metrics, **design.objectives},
+        "metrics": all_of(design),
         "system": f"{design_folder(design)}/system.yaml",
         **_settings(_plain(design, result)),
     }
@@ -74,7 +78,7 @@ def designs_csv(result: ExploreResult) -> str:
     for outcome in result.outcomes:
         design = by_number.get(outcome.number)
         shown = result.space.shown(outcome.point)
-        values: Mapping[str, float] = {**design.metrics, **design.objectives} if design else {}
+        values = all_of(design) if design else {}
         rows.append(
             (
                 outcome.number,

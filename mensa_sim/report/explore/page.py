@@ -4,13 +4,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from mensa_sim.io.json_text import json_line
-from mensa_sim.report.explore.files import design_folder, designs_csv, explore_summary, front_files
+from mensa_sim.report.explore.files import all_of, design_folder, designs_csv, explore_summary, front_files
 from mensa_sim.report.explore.parallel import parallel_figure
 from mensa_sim.report.explore.tables import (
     axis,
     columns,
     explore_tables,
     finding_text,
+    metric_cells,
     metric_text,
     metric_words,
     outcome_text,
@@ -21,7 +22,7 @@ from mensa_sim.report.page.figure import Drawn, Figure, Trace, bar, categories, 
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, script_json, table_block
 from mensa_sim.report.page.quantities import percent_text, setting_text
 from mensa_sim.report.page.report import Report
-from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference
+from mensa_sim.study.explore.result import DesignResult, ExploreResult
 
 MAX_OTHERS = 300
 """Points off the front, each with what a click on it shows."""
@@ -134,7 +135,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
         ("front", list(result.front), BLUE, "diamond", 10),
     )
     places = {design.number: place for place, design in enumerate(drawn)}
-    axes = {name: axis(name, [_all_of(design)[name] for design in drawn]) for name in (x, y)}
+    axes = {name: axis(name, [all_of(design)[name] for design in drawn]) for name in (x, y)}
 
     def at(values: Mapping[str, float], name: str) -> float:
         return values[name] / axes[name][0]
@@ -144,8 +145,8 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
             scatter(
                 name=name,
                 mode="markers",
-                x=[at(_all_of(design), x) for design in designs],
-                y=[at(_all_of(design), y) for design in designs],
+                x=[at(all_of(design), x) for design in designs],
+                y=[at(all_of(design), y) for design in designs],
                 customdata=[places[design.number] for design in designs],
                 text=[_hover(design, result) for design in designs],
                 marker={"color": colour, "symbol": symbol, "size": size},
@@ -157,7 +158,7 @@ def front_figure(result: ExploreResult, y: str, x: str) -> Figure:
     limits = [_limits(values) for values in drawn_at.values()]
     middle = (min(drawn_at["x"], default=0.0) + max(drawn_at["x"], default=0.0)) / 2
     for place, reference in enumerate(result.references):
-        values = _all_of(reference)
+        values = all_of(reference)
         if x in values and y in values:
             own = [at(values, name) for name in (x, y)]
             kept = [min(max(value, low), high) for value, (low, high) in zip(own, limits, strict=True)]
@@ -202,7 +203,7 @@ def _symbol(at: Sequence[float], kept: Sequence[float]) -> str:
 
 def _front_finding(result: ExploreResult, y: str, x: str) -> str:
     """The ends of the front in two metrics; with a reference, how the front's best design in `y` compares with it."""
-    front = [_all_of(design) for design in result.front]
+    front = [all_of(design) for design in result.front]
     front = [values for values in front if x in values and y in values]
     names = [metric_words(name) for name in (y, x)]
     if not front:
@@ -211,19 +212,15 @@ def _front_finding(result: ExploreResult, y: str, x: str) -> str:
     chosen = best.get(y, min)(range(len(front)), key=lambda place: front[place][y])
     text = f"Best {names[0]} on the front: {metric_text(y, front[chosen][y])} at {metric_text(x, front[chosen][x])}"
     for reference in result.references:
-        values = _all_of(reference)
+        values = all_of(reference)
         if values.get(x) and values.get(y):
             shares = [front[chosen][name] / values[name] for name in (y, x)]
             return f"{text}, {shares[0]:.2g} and {shares[1]:.2g} times {reference.name}'s {names[0]} and {names[1]}"
     return text
 
 
-def _all_of(each: DesignResult | Reference) -> dict[str, float]:
-    return {**each.metrics, **each.objectives}
-
-
 def _hover(design: DesignResult, result: ExploreResult) -> str:
-    values = _all_of(design)
+    values = all_of(design)
     metrics = [f"{name}: {metric_text(name, values[name])}" for name in columns(result) if name in values]
     parameters = [f"{name}: {value}" for name, value in design.parameters.items()]
     return lines(f"design {design.number}", *metrics, *parameters)
@@ -235,12 +232,12 @@ def _script(result: ExploreResult, figures: Sequence[str]) -> str:
         [
             ["design", str(design.number)],
             *([name, str(value)] for name, value in design.parameters.items()),
-            *([name, metric_text(name, value)] for name, value in _all_of(design).items()),
+            *([name, metric_text(name, value)] for name, value in all_of(design).items()),
         ]
         for design in drawn_designs(result)
     ]
     for reference in result.references:
-        values = _all_of(reference)
+        values = all_of(reference)
         pairs.append([["system", reference.name], *([name, metric_text(name, v)] for name, v in values.items())])
     clicks = CLICK % json_line(list(figures), spaced=True)
     return f"<script>\n{{ const designs = {script_json(pairs)};\n{clicks} }}\n</script>"
@@ -281,8 +278,7 @@ def _front_table(result: ExploreResult) -> str:
     parameters = [parameter.name for parameter in result.space.parameters]
     rows = []
     for design in result.front:
-        values = _all_of(design)
-        cells = [metric_text(name, values[name]) if name in values else "-" for name in names]
+        cells = metric_cells(design, names)
         chosen = [setting_text(design.parameters[name], exact=True) for name in parameters]
         rows.append((str(design.number), *cells, *chosen, f"{design_folder(design)}/system.yaml"))
     return table_block(("design", *names, *parameters, "file"), rows, numeric=("design", *names))

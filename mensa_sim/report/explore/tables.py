@@ -1,11 +1,12 @@
 """What `mensa-sim explore` prints in 80 columns: the front, systems beside it, how designs ended."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from mensa_sim.objective import OBJECTIVES, mixed_objectives
+from mensa_sim.report.explore.files import all_of
 from mensa_sim.report.page.quantities import (
     energy_axis,
     energy_text,
@@ -16,7 +17,7 @@ from mensa_sim.report.page.quantities import (
     time_text,
 )
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.explore.result import ExploreResult, Reference, recommended
+from mensa_sim.study.explore.result import DesignResult, ExploreResult, Reference, recommended
 
 SHOWN_DESIGNS = 12
 """Designs of the front that a terminal shows."""
@@ -46,8 +47,10 @@ def metric_text(name: str, value: float) -> str:
     }
     if plain in units:
         return engineering(value, units[plain])
-    suffixes = {"area_mm2": " mm²", "tops_per_w": " TOPS/W", "mean_power_mw": " mW", "leakage_mw": " mW"}
-    return f"{value:.4g}{suffixes.get(plain, '')}" if plain != "area_mm2" else f"{value:.3g} mm²"
+    if plain == "area_mm2":
+        return f"{value:.3g} mm²"
+    suffixes = {"tops_per_w": " TOPS/W", "mean_power_mw": " mW", "leakage_mw": " mW"}
+    return f"{value:.4g}{suffixes.get(plain, '')}"
 
 
 def outcome_text(result: ExploreResult) -> str:
@@ -82,14 +85,8 @@ def columns(result: ExploreResult) -> list[str]:
 def explore_tables(result: ExploreResult) -> RenderableType:
     """Everything that an exploration prints."""
     names = columns(result)
-    rows = [
-        (f"design {design.number}", *_cells({**design.metrics, **design.objectives}, names))
-        for design in result.front[:SHOWN_DESIGNS]
-    ]
-    rows += [
-        (reference.name, *_cells({**reference.metrics, **reference.objectives}, names))
-        for reference in result.references
-    ]
+    rows = [(f"design {design.number}", *metric_cells(design, names)) for design in result.front[:SHOWN_DESIGNS]]
+    rows += [(reference.name, *metric_cells(reference, names)) for reference in result.references]
     table = Sheet([*texts(""), *numbers(*names)], rows, title=f"front of {result.space.file.name}")
     parameters = [parameter.name for parameter in result.space.parameters]
     chosen = [
@@ -122,7 +119,9 @@ def recommendation_texts(result: ExploreResult) -> list[str]:
     ]
 
 
-def _cells(values: Mapping[str, float], names: list[str]) -> list[str]:
+def metric_cells(each: DesignResult | Reference, names: Sequence[str]) -> list[str]:
+    """The values of some metrics, in words."""
+    values = all_of(each)
     return [metric_text(name, values[name]) if name in values else "-" for name in names]
 
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 
-from mensa_sim.hardware.system import System
 from mensa_sim.report.families.layers import DrawnLayer, layers_figure, layers_note
 from mensa_sim.report.page.colours import BLUE, COLOURS, ORANGE, SYMBOLS, VERMILION, looks, pattern
 from mensa_sim.report.page.figure import (
@@ -26,7 +25,7 @@ from mensa_sim.study.reproduce.request import SYSTEMS
 from mensa_sim.study.reproduce.table import MAIN, Runs
 from mensa_sim.study.reproduce.workers import system_of
 from mensa_sim.study.run.request import BASELINE
-from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J, PS_PER_S
+from mensa_sim.units import BITS_PER_BYTE, PJ_PER_J
 from mensa_sim.workload.model_kinds import MODEL_KINDS
 
 KINDS = tuple(MODEL_KINDS)
@@ -87,11 +86,11 @@ def throughput_roofline(runs: Runs) -> Figure:
     peak = peak_macs_per_s(system)
     bandwidth = sum(memory.effective_bytes_per_s for memory in system.memories.values())
     measured = outcomes(runs, BASELINE)
-    shares = [outcome.macs * PS_PER_S / outcome.latency_ps / peak for outcome in measured]
+    shares = [outcome.macs_per_s / peak for outcome in measured]
     traces = _roofline(
         measured,
         lambda intensity: min(peak, bandwidth * intensity) / 1e9,
-        lambda outcome: outcome.macs * PS_PER_S / outcome.latency_ps / 1e9,
+        lambda outcome: outcome.macs_per_s / 1e9,
         "GMAC/s",
     )
     reached = f"{_mean(shares):.1%} of its {peak / 1e12:.3g} TMAC/s on average"
@@ -103,24 +102,19 @@ def energy_roofline(runs: Runs) -> Figure:
     """Models under the baseline's energy roofline (Choi et al., IPDPS 2013)."""
     system = system_of(BASELINE, runs.taken.on(BASELINE))
     peak = peak_macs_per_j(system)
-    memory_pj = _memory_pj_per_byte(system)
+    memory_pj = next(iter(system.memories.values())).read_pj_per_bit * BITS_PER_BYTE
     measured = outcomes(runs, BASELINE)
-    shares = [outcome.macs / outcome.energy_pj * PJ_PER_J / peak for outcome in measured]
+    shares = [outcome.macs_per_j / peak for outcome in measured]
     traces = _roofline(
         measured,
         lambda intensity: PJ_PER_J / (PJ_PER_J / peak + memory_pj / intensity) / 1e9,
-        lambda outcome: outcome.macs / outcome.energy_pj * PJ_PER_J / 1e9,
+        lambda outcome: outcome.macs_per_j / 1e9,
         "GMAC/J",
     )
     title = (
         f"The Edge TPU reaches {_mean(shares):.1%} of its peak energy efficiency of {peak / 1e12:.3g} TMAC/J on average"
     )
     return figure(title, logarithmic(INTENSITY), logarithmic("energy efficiency (GMAC/J)"), traces)
-
-
-def _memory_pj_per_byte(system: System) -> float:
-    memory = next(iter(system.memories.values()))
-    return memory.read_pj_per_bit * BITS_PER_BYTE
 
 
 def _roofline(

@@ -34,17 +34,16 @@ from mensa_sim.report.reproduce.tables import (
     NONE_HELD,
     PLACES,
     agreement_lines,
-    bound_text,
-    claim_cells,
-    claims,
+    claim_rows,
     closer_text,
     drawn_lines,
     drawn_text,
     held,
     lead_text,
     number_text,
+    published_cells,
+    ratio_text,
     reproduce_tables,
-    short_name,
     taken_text,
 )
 from mensa_sim.study.reproduce.paper import SOURCE, TAGS
@@ -92,10 +91,9 @@ def reproduce_figures(result: ReproduceResult) -> dict[str, Drawn]:
 
 def _opening(result: ReproduceResult) -> list[str]:
     """What the authors themselves claim, and every figure under every change."""
-    rows = [(short_name(row), *claim_cells(row), "yes" if row.agrees else "no") for row in claims(result)]
     return [
         paragraph(lead_text(result), kind="lead"),
-        table_block(("the authors' own claims", *CLAIMED, "agrees"), rows, numeric=CLAIMED),
+        table_block(("the authors' own claims", *CLAIMED, "agrees"), claim_rows(result), numeric=CLAIMED),
         paragraph(taken_text(result)),
         figure_block("changes", change_figure(result), height_rem=42),
     ]
@@ -151,13 +149,11 @@ def _figures_table(result: ReproduceResult) -> str:
         )
         rows.append(
             (
-                short_name(row),
-                "" if row.ran else bound_text(row.figure.unit) + number_text(row.figure.value),
-                "" if row.ran else row.figure.tag,
+                *published_cells(row),
                 number_text(means.arithmetic) if means else row.reason,
-                "" if row.ratio is None else f"{row.ratio:.2f}",
+                ratio_text(row),
                 drawn_text(result.drawn.get(row.figure.name)),
-                *("" if value is None else number_text(value) for value in beside),
+                *map(number_text, beside),
             )
         )
     numeric = tuple(name for name in header if name not in {"figure", "tag"})

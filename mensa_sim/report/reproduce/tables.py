@@ -61,14 +61,22 @@ CLAIMED = ("paper", "ours", "ratio", "optimal", HOMES, STACKS)
 """What stands beside each of the authors' own claims."""
 
 
-def claim_cells(row: Row) -> tuple[str, ...]:
-    """A claim's values in the order of `CLAIMED`; the last three are what ours would be with another choice."""
-    return (
-        number_text(row.figure.value),
-        number_text(row.ours.arithmetic if row.ours else math.nan),
-        "" if row.ratio is None else f"{row.ratio:.2f}",
-        *("" if value is None else number_text(value) for value in (row.optimal, row.homes, row.stacks)),
-    )
+def claim_rows(result: ReproduceResult) -> list[tuple[str, ...]]:
+    """Each claim, its values in the order of `CLAIMED`, and whether ours agrees.
+
+    The last three values are what ours would be with another choice.
+    """
+    return [
+        (
+            short_name(row),
+            number_text(row.figure.value),
+            number_text(row.ours.arithmetic if row.ours else None),
+            ratio_text(row),
+            *map(number_text, (row.optimal, row.homes, row.stacks)),
+            "yes" if row.agrees else "no",
+        )
+        for row in claims(result)
+    ]
 
 
 PLACES = (
@@ -82,7 +90,7 @@ def reproduce_tables(result: ReproduceResult) -> RenderableType:
     opening = (
         Sheet(
             [*texts("the authors' own claims"), *numbers(*CLAIMED), *texts("agrees")],
-            [(short_name(row), *claim_cells(row), "yes" if row.agrees else "no") for row in claims(result)],
+            claim_rows(result),
         ),
         "",
         lead_text(result),
@@ -115,15 +123,26 @@ def short_name(row: Row) -> str:
     return said if models == "all" else f"{said}, {models}"
 
 
+def published_cells(row: Row) -> tuple[str, str, str]:
+    """A figure's name and, where it is one of the paper's, its value there and its tag."""
+    if row.ran:
+        return short_name(row), "", ""
+    bound = {"fraction_at_most": "<= ", "fraction_at_least": ">= "}.get(row.figure.unit, "")
+    return short_name(row), bound + number_text(row.figure.value), row.figure.tag
+
+
+def ratio_text(row: Row) -> str:
+    """Ours over the paper's; empty where they are not held against each other."""
+    return "" if row.ratio is None else f"{row.ratio:.2f}"
+
+
 def figures_table(rows: Sequence[Row]) -> Sheet:
     """One row a figure."""
     cells = [
         (
-            short_name(row),
-            "" if row.ran else f"{bound_text(row.figure.unit)}{number_text(row.figure.value)}",
-            "" if row.ran else row.figure.tag,
+            *published_cells(row),
             number_text(row.ours.arithmetic),
-            "" if row.ratio is None else f"{row.ratio:.2f}",
+            ratio_text(row),
             "agrees" if row.agrees else "",
         )
         for row in rows
@@ -155,18 +174,13 @@ def drawn_lines(result: ReproduceResult) -> Iterator[str]:
         yield f"{each.name}: {drawn_text(each.drawn)}, published {number_text(each.published)}"
 
 
-def bound_text(unit: str) -> str:
-    """The sign before a figure that is a bound."""
-    return {"fraction_at_most": "<= ", "fraction_at_least": ">= "}.get(unit, "")
-
-
-def number_text(value: float) -> str:
-    """Three significant digits.
+def number_text(value: float | None) -> str:
+    """Three significant digits; empty for an unknown value.
 
     >>> number_text(0.34), number_text(13.25)
     ('0.34', '13.2')
     """
-    return f"{value:.3g}"
+    return "" if value is None else f"{value:.3g}"
 
 
 def closer_text(closer: Closer) -> str:

@@ -16,7 +16,7 @@ from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
-from mensa_sim.study.validate.validate import ROLES, Failure, GroupScore, Score, ValidateResult, ValidationRow
+from mensa_sim.study.validate.validate import ROLES, GroupScore, Score, ValidateResult, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
 AXIS_TITLES = {
@@ -72,18 +72,18 @@ def validation_tables(result: ValidateResult) -> RenderableType:
         _table(SCORE_COLUMNS, score_cells(result), 3),
         Text(),
         Text("Fitted constants"),
-        *(Text(_constant_line(each)) for each in fitted_constants(load_system)),
-        *(Text(f"no prediction: {_failure_line(failure)}") for failure in result.failures),
+        *(
+            Text(f"{each.system} {each.name} = {each.value:.6g}, fitted on {each.rows}; others: {each.others}")
+            for each in fitted_constants(load_system)
+        ),
+        *(Text(f"no prediction: {each[0]} on {each[1]}, {each[2]}: {each[3]}") for each in failure_cells(result)),
     )
 
 
-def _constant_line(each: FittedConstant) -> str:
-    return f"{each.system} {each.name} = {each.value:.6g}, fitted on {each.rows}; others: {each.others}"
-
-
-def _failure_line(failure: Failure) -> str:
-    each = failure.measurement
-    return f"{each.workload} on {each.system}, {each.metric}: {failure.reason}"
+def failure_cells(result: ValidateResult) -> list[tuple[str, str, str, str]]:
+    """One line for each row without a prediction: workload, system, metric, reason."""
+    rows = [(each.measurement, each.reason) for each in result.failures]
+    return [(each.workload, each.system, each.metric, reason) for each, reason in rows]
 
 
 SCORE_COLUMNS = (
@@ -148,10 +148,7 @@ def validation_blocks(result: ValidateResult, figures: dict[str, Drawn]) -> list
     sourced = [(*_cells(row), row.measurement.source) for row in result.rows]
     parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6], name="rows")]
     if result.failures:
-        failed = [
-            (f.measurement.workload, f.measurement.system, f.measurement.metric, f.reason) for f in result.failures
-        ]
-        parts += [heading("Without prediction"), table_block((*ROW_COLUMNS[:3], "reason"), failed)]
+        parts += [heading("Without prediction"), table_block((*ROW_COLUMNS[:3], "reason"), failure_cells(result))]
     return parts
 
 

@@ -28,7 +28,7 @@ from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
 from mensa_sim.study.run.foreseen import foreseen
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.result import FirstInference, SteadyState
-from mensa_sim.units import PS_PER_S
+from mensa_sim.units import PJ_PER_J, PS_PER_S
 from mensa_sim.workload.families.paper import families_of
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_to_data
@@ -93,6 +93,11 @@ class Outcome(FirstInference):
     def energy_pj(self) -> float:
         """Energy of one inference."""
         return math.fsum(energy for parts in self.energy_by_resource_pj.values() for energy in parts.values())
+
+    @property
+    def macs_per_j(self) -> float:
+        """MACs of the model over the energy of an inference."""
+        return self.macs / self.energy_pj * PJ_PER_J
 
     @property
     def component_pj(self) -> dict[str, float]:

@@ -78,12 +78,8 @@ def _held(outcome: Outcome, system: System) -> float:
 
 ALONE: Mapping[str, Measure] = {
     "utilization": lambda outcome, system: outcome.utilization,
-    "throughput_of_peak": lambda outcome, system: (
-        outcome.macs * PS_PER_S / outcome.latency_ps / peak_macs_per_s(system)
-    ),
-    "energy_efficiency_of_peak": lambda outcome, system: (
-        outcome.macs / outcome.energy_pj * PJ_PER_J / peak_macs_per_j(system)
-    ),
+    "throughput_of_peak": lambda outcome, system: outcome.macs_per_s / peak_macs_per_s(system),
+    "energy_efficiency_of_peak": lambda outcome, system: outcome.macs_per_j / peak_macs_per_j(system),
     "buffer_share_of_static_energy": _static_share,
     "buffer_share_of_dynamic_energy": _dynamic_share,
     "off_chip_share_of_energy": _off_chip_share,

@@ -127,6 +127,11 @@ class FirstInference:
         """1 / latency: one inference at a time, never pipelined."""
         return PS_PER_S / self.latency_ps
 
+    @property
+    def macs_per_s(self) -> float:
+        """MACs of the model over its latency."""
+        return self.macs * PS_PER_S / self.latency_ps
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SystemResult(FirstInference):
@@ -182,11 +187,6 @@ class SystemResult(FirstInference):
     def products(self) -> Mapping[str, float]:
         """The mixed objectives, by the names of their figures: `edp_j_s`, ..."""
         return {figure: self.objective_value(name) for name, figure in mixed_objectives().items()}
-
-    @property
-    def macs_per_s(self) -> float:
-        """MACs of the model over its latency."""
-        return self.macs * PS_PER_S / self.latency_ps
 
     @property
     def mean_power_mw(self) -> float:

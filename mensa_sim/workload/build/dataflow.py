@@ -71,7 +71,8 @@ class Producers:
 
     def sources(self, operation: Operation) -> tuple[Share, ...]:
         """The tensors that an operation reads, back through views, each once."""
-        return self._merged([share for tensor in _distinct(operation.reads) for share in self._resolve(tensor)])
+        read = {tensor.id: tensor for tensor in operation.reads}.values()
+        return self._merged([share for tensor in read for share in self._resolve(tensor)])
 
     def written(self, operation: Operation) -> tuple[Tensor, ...]:
         """What an operation writes that anything reads; its first tensor where nothing does."""
@@ -108,10 +109,6 @@ class Producers:
 
 def _as_cast(source: Tensor, view: Tensor) -> Tensor:
     return source if view.bits is None else replace(source, bits=narrower(source.bits, view.bits))
-
-
-def _distinct(tensors: Iterable[Tensor]) -> Iterable[Tensor]:
-    return {tensor.id: tensor for tensor in tensors}.values()
 
 
 def live(operations: Sequence[Operation], outputs: Iterable[str], next_states: Mapping[str, str]) -> list[Operation]:

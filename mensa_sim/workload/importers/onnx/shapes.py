@@ -41,7 +41,7 @@ def settle_shapes(model: OnnxModel) -> None:
 
     Branches that shapes decide and loops that they count are put in their place on the way.
     """
-    check_nodes(model)
+    check_nodes(model.proto.graph)
     put_in_order(model)
     _drop_unread(model)
     take_apart(model)
@@ -170,16 +170,12 @@ def _drop_unread(model: OnnxModel) -> None:
     replace_nodes(model.proto.graph, reversed(kept))
 
 
-def check_nodes(model: OnnxModel) -> None:
+def check_nodes(graph: Any) -> None:
     """Refuses nodes on which inference (onnx 1.23) would not come to an end."""
-    _check(model.proto.graph)
-
-
-def _check(graph: Any) -> None:
     for node in graph.node:
         if node.op_type == "Einsum":
             equations = [a.s.decode(errors="replace") for a in node.attribute if a.name == "equation"]
             if not all(_EQUATION.fullmatch(equation.replace(" ", "")) for equation in equations):
                 raise TraceError(f"node {label_of(node)} (Einsum) has the equation {equations[0]!r}, which is none")
         for body in bodies(node):
-            _check(body)
+            check_nodes(body)
