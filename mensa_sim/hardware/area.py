@@ -107,8 +107,8 @@ def array_wires(placed: PlacedAccelerator) -> ArrayWires:
     return ArrayWires(
         side_mm=side_mm,
         pitch_mm=pitch_mm,
-        hop_pj_per_bit=technology.wire_pj(1, pitch_mm),
-        broadcast_pj_per_bit=technology.wire_pj(1, side_mm),
+        hop_pj_per_bit=technology.wire_pj_per_bit(pitch_mm),
+        broadcast_pj_per_bit=technology.wire_pj_per_bit(side_mm),
     )
 
 

@@ -164,6 +164,6 @@ class Technology:
         per_bit = max(self.register_pj_per_bit.value, self.register_pj_per_bit_byte.value * capacity_bytes)
         return bits * per_bit
 
-    def wire_pj(self, bits: int, length_mm: float) -> float:
-        """Energy of driving some bits along an on-chip wire."""
-        return bits * length_mm * self.wire_pj_per_bit_mm.value
+    def wire_pj_per_bit(self, length_mm: float) -> float:
+        """Energy of driving a bit along an on-chip wire."""
+        return length_mm * self.wire_pj_per_bit_mm.value

@@ -4,9 +4,9 @@ import math
 
 from mensa_sim.objective import objective_named
 from mensa_sim.report.page.colours import BLUE, ORANGE, looks
-from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, log_axis, shown
+from mensa_sim.report.page.figure import PARITY, Drawn, Figure, bar, figure, log_axis, shown
 from mensa_sim.report.page.quantities import factor_text, percent_text, setting_text
-from mensa_sim.report.sensitivity.page import BARS, PARITY, from_taken
+from mensa_sim.report.sensitivity.page import BARS, from_taken
 from mensa_sim.study.decide.result import DecideResult, Tried
 
 

@@ -3,10 +3,9 @@
 import math
 
 from mensa_sim.report.page.colours import BLUE, ORANGE
-from mensa_sim.report.page.figure import Drawn, figure, lines, ranges, scatter
+from mensa_sim.report.page.figure import PARITY, Drawn, figure, lines, ranges, scatter
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.report.sensitivity.page import PARITY
 from mensa_sim.study.near_data.study import GAIN_FIELDS, PUBLISHED, GainSide, PimStudy, RecomputedGain
 
 NEAR = 1.25

@@ -3,11 +3,10 @@
 from collections.abc import Callable, Mapping
 
 from mensa_sim.report.page.colours import looks
-from mensa_sim.report.page.figure import Drawn, Figure, figure, ranges, shown
+from mensa_sim.report.page.figure import PARITY, Drawn, Figure, figure, ranges, shown
 from mensa_sim.report.page.plain import StudyText, plain_report
 from mensa_sim.report.page.quantities import energy_text, engineering
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.report.sensitivity.page import PARITY
 from mensa_sim.study.near_data.worth import NPU_SIDE, WORTH_FIELDS, GainInWorlds, NearDataStudy, WorthRow
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.units import PS_PER_S

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from mensa_sim.records import dataclass
-from mensa_sim.report.page.colours import DEEPER, GREY, text_on
+from mensa_sim.report.page.colours import DEEPER, GREY, INK, text_on
 
 Figure = dict[str, Any]
 """`data`, a list of traces, and `layout`."""
@@ -18,6 +18,10 @@ Axis = str | Mapping[str, Any]
 
 MAX_POINTS = 600
 """Of a scatter whose points have hover texts of their own."""
+
+_DOTTED = {"color": INK, "dash": "dot"}
+PARITY = {"type": "line", "yref": "y domain", "x0": 1, "x1": 1, "y0": 0, "y1": 1, "line": _DOTTED}
+"""A shape: the line where a ratio is 1, both systems as good."""
 
 T = TypeVar("T")
 
@@ -108,11 +112,6 @@ def scatter(**settings: Any) -> Trace:
 def bar(**settings: Any) -> Trace:
     """Bars, likewise."""
     return {"type": "bar", **settings}
-
-
-def upright(x: float, **line: Any) -> dict[str, Any]:
-    """A shape: a line across the whole height of a figure."""
-    return {"type": "line", "yref": "y domain", "x0": x, "x1": x, "y0": 0, "y1": 1, "line": line}
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

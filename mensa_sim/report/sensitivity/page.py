@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
-from mensa_sim.report.page.colours import BLUE, INK, ORANGE, PAPER, VERMILION, pattern
-from mensa_sim.report.page.figure import Drawn, Figure, bar, figure, ranges, scatter, upright
+from mensa_sim.report.page.colours import BLUE, ORANGE, PAPER, VERMILION, pattern
+from mensa_sim.report.page.figure import PARITY, Drawn, Figure, bar, figure, ranges, scatter
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
 from mensa_sim.report.page.report import Report
@@ -154,8 +154,6 @@ def swing_text(swing: Swing) -> str:
 
 BARS = 16
 """Choices in a tornado; those that move less are in the table."""
-PARITY = upright(1, color=INK, dash="dot")
-"""Where both systems are as good."""
 
 
 def sensitivity_blocks(result: SensitivityResult, figures: dict[str, Drawn]) -> list[str]:

@@ -114,7 +114,8 @@ def scenario_metrics(
     leakage_mw: Mapping[str, Mapping[str, float]] | None,
 ) -> ScenarioMetrics:
     """The metrics of a run of that length; `leakage_mw` as `static_power` takes it."""
-    off_ps = {placed.name: _off_ps(tally.resources[placed.name], end_ps) for placed in system.accelerators}
+    own = {placed.name: tally.resources[placed.name] for placed in system.accelerators}
+    off_ps = {name: each.off_ps + cut_ps(end_ps - each.reached_ps, each.gating) for name, each in own.items()}
     static = static_power(system, leakage_mw).over(end_ps, off_ps)
     accelerators = {
         placed.name: _accelerator(
@@ -158,10 +159,6 @@ def _dynamic(tally: Tally) -> dict[str, dict[str, Fraction]]:
         own = amounts.setdefault(stream, {})
         own[component] = own.get(component, Fraction(0)) + times * Fraction(energy)
     return amounts
-
-
-def _off_ps(tally: ResourceTally, end_ps: int) -> int:
-    return tally.off_ps + cut_ps(end_ps - tally.reached_ps, tally.gating)
 
 
 def _accelerator(

@@ -76,7 +76,7 @@ def _families(row: Row, runs: Runs) -> Iterator[Reading]:
         ("by_parameters", "layers weighed by their parameters", lambda f: f.parameter_bytes),
     ):
         yield _family_reading(name, change, weigh, _weighed(members, weight))
-    large = [member for each in runs.models for member in _at_least(each, 0.01)]
+    large = [member for each in runs.models for member in _large(each)]
     change = "only layers that hold 1 % of their model's MACs"
     yield _family_reading("large_layers", change, weigh, sum(member.inside for member in large) / len(large))
 
@@ -118,10 +118,11 @@ def _weighed(members: Sequence[Membership], weight: Callable[[Features], int]) -
     return sum(weight(member.features) for member in members if member.inside) / total
 
 
-def _at_least(model: ModelOutcomes, share: float) -> list[Membership]:
+def _large(model: ModelOutcomes) -> list[Membership]:
+    """The layers that hold 1 % of the model's MACs."""
     macs = [member.features.macs * member.features.steps for member in model.members]
     total = sum(macs)
-    return [member for member, own in zip(model.members, macs, strict=True) if own >= share * total]
+    return [member for member, own in zip(model.members, macs, strict=True) if own >= 0.01 * total]
 
 
 def _static(row: Row, runs: Runs) -> Iterator[Reading]:

@@ -211,9 +211,9 @@ def _shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
-def _tail(text: str, limit: int) -> str:
+def _tail(path: str) -> str:
     """The end of a path, which says more than its beginning."""
-    return text if len(text) <= limit else f"...{text[3 - limit :]}"
+    return path if len(path) <= _LONGEST_PLACE else f"...{path[3 - _LONGEST_PLACE :]}"
 
 
 def _place(error: Exception, text: str) -> str:
@@ -223,12 +223,12 @@ def _place(error: Exception, text: str) -> str:
     if files:
         at = said.index(files[-1])
         code = f": {said[at + 1]}" if at + 1 < len(said) and said[at + 1] else ""
-        where = _tail(files[-1].removeprefix("File ").rstrip(":"), _LONGEST_PLACE)
+        where = _tail(files[-1].removeprefix("File ").rstrip(":"))
         return f" at {_shortened(where + code, _LONGEST_PLACE)}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_foreign(frame.filename)]
     if not frames:
         return ""
-    where = _tail(f"{frames[-1].filename}:{frames[-1].lineno}", _LONGEST_PLACE)
+    where = _tail(f"{frames[-1].filename}:{frames[-1].lineno}")
     return f" at {_shortened(f'{where}: {frames[-1].line}', _LONGEST_PLACE)}"
 
 
