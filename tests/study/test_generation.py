@@ -1,5 +1,6 @@
 """Answers of models that generate: against every step by itself, against what the memory can carry, and what fits."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -172,6 +173,33 @@ def test_lengths_are_refused_where_nothing_generates() -> None:
         ms.run("small_cnn", new_tokens=3)
 
 
+def test_steps_that_are_rounded_up_to_whole_cycles_are_one_stretch_of_which_few_are_looked_at() -> None:
+    """A cycle more in some steps, at 1 GHz, is no other slope: every step of an answer was priced."""
+    asked: list[int] = []
+
+    def cost(context: int) -> float:
+        return 9_000_000 + 1000 * -(-10_854 * context // 1000)
+
+    def profile(contexts: Sequence[int]) -> list[tuple[float]]:
+        asked.extend(contexts)
+        return [(cost(each),) for each in contexts]
+
+    assert linear_stretches(profile, 64, 4063) == [(64, 4063)]
+    assert len(asked) == len(set(asked)) <= 20
+    total = 4000 * (cost(64) + cost(4063)) / 2
+    assert total == pytest.approx(sum(map(cost, range(64, 4064))), rel=OFF_THE_LINE)
+
+
+def test_a_slope_that_changes_beside_an_end_is_found() -> None:
+    def cost(context: int) -> float:
+        return 1000.0 + 5 * min(context, 40)
+
+    found = linear_stretches(lambda contexts: [(cost(each),) for each in contexts], 30, 2000)
+    assert len(found) > 1
+    total = sum((high - low + 1) * (cost(low) + cost(high)) / 2 for low, high in found)
+    assert total == pytest.approx(sum(map(cost, range(30, 2001))), rel=OFF_THE_LINE)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(0, 300),
@@ -190,7 +218,7 @@ def test_stretches_add_up_to_every_step(
         return 1000 + slope * min(context, window) + passes
 
     last = first + length
-    found = linear_stretches(lambda context: (cost(context),), first, last)
+    found = linear_stretches(lambda contexts: [(cost(each),) for each in contexts], first, last)
     covered = [context for low, high in found for context in range(low, high + 1)]
     assert covered == list(range(first, last + 1))
     total = sum((high - low + 1) * (cost(low) + cost(high)) / 2 for low, high in found)

@@ -7,14 +7,14 @@ in proportion; where the one between is not what that says, more are simulated.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
-from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.prices.price import price, price_ahead
 from mensa_sim.flow import in_whole_layers
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
@@ -27,6 +27,7 @@ from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult, Took
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer
 
 SURPRISE = 3e-4
 """How far a simulated step may be from what is expected of it, as a share: else more are simulated."""
@@ -95,7 +96,7 @@ def answer_on(
     between.anchor(simulated, contexts[0], contexts[-1])
     stretches = tuple(
         Stretch(first=between.figures(low), last=between.figures(high))
-        for low, high in linear_stretches(between.shape, contexts[0], contexts[-1])
+        for low, high in linear_stretches(between.shapes, contexts[0], contexts[-1])
     )
     return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first, prompt=prompt)
 
@@ -220,10 +221,14 @@ class _Between:
             self.anchor(simulate, low, middle)
             self.anchor(simulate, middle, high)
 
-    def shape(self, context: int) -> tuple[float, ...]:
+    def shapes(self, contexts: Sequence[int]) -> list[tuple[float, ...]]:
         """What is looked at to see where steps grow evenly: time, energy, keys and values."""
-        figures = self.figures(context)
-        return (figures.latency_ps, figures.energy_pj, figures.kv_bytes)
+        sizes = [self._sizes_at(each) for each in contexts if each not in self._simulated and each not in self._known]
+        for accelerator, part in self._parts.items():
+            graphs = [self._graph(self._changing_on(accelerator, each)) for each in sizes]
+            price_ahead([each for each in graphs if each.layers], part, self._goal.objective, self._memo)
+        found = [self.figures(each) for each in contexts]
+        return [(each.latency_ps, each.energy_pj, each.kv_bytes) for each in found]
 
     def _profile(self, context: int) -> tuple[float, ...]:
         """Latency, bytes of keys and values, other bytes, and energy by component of the layers that change."""
@@ -257,22 +262,26 @@ class _Between:
     def _profiled(self, sizes: StepSizes) -> tuple[float, ...]:
         latency_ps, energies = 0, dict.fromkeys(self._components, 0.0)
         for accelerator, part in self._parts.items():
-            here = {
-                name: shape_of(layer) for name, layer in sizes.changing.items() if self._assignment[name] == accelerator
-            }
+            here = self._changing_on(accelerator, sizes)
             if not here:
                 continue
-            times = Counter(here.values())
-            chosen = {shape: name for name, shape in here.items()}
-            layers = LayerGraph(
-                name=self._generation.name, layers=tuple(sizes.changing[name] for name in chosen.values()), edges=()
-            )
-            costs = price(layers, part, self._goal.objective, self._memo, self._goal.timings)
-            for shape, name in chosen.items():
-                latency_ps += times[shape] * costs.latency_ps(name, accelerator)
-                for component, energy_pj in costs.cost(name, accelerator).dynamic_pj.items():
-                    energies[component] += times[shape] * energy_pj
+            costs = price(self._graph(here), part, self._goal.objective, self._memo, self._goal.timings)
+            for layer, times in here:
+                latency_ps += times * costs.latency_ps(layer.name, accelerator)
+                for component, energy_pj in costs.cost(layer.name, accelerator).dynamic_pj.items():
+                    energies[component] += times * energy_pj
         return (latency_ps, sizes.kv_bytes, sizes.other_bytes, *(energies[name] for name in self._components))
+
+    def _changing_on(self, accelerator: str, sizes: StepSizes) -> list[tuple[Layer, int]]:
+        """One layer of each shape that the context changes on an accelerator, and how many there are."""
+        here = {
+            name: shape_of(layer) for name, layer in sizes.changing.items() if self._assignment[name] == accelerator
+        }
+        times = Counter(here.values())
+        return [(sizes.changing[name], times[shape]) for shape, name in {s: n for n, s in here.items()}.items()]
+
+    def _graph(self, layers: Sequence[tuple[Layer, int]]) -> LayerGraph:
+        return LayerGraph(name=self._generation.name, layers=tuple(layer for layer, _ in layers), edges=())
 
     def figures(self, context: int) -> PhaseFigures:
         """The step at a context: what its layers cost, and what the simulation made of that at the nearest ones."""
