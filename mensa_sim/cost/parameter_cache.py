@@ -29,7 +29,7 @@ class CachedParameters:
 def cached_parameters(layers: Iterable[Layer], accelerator: PeArray) -> CachedParameters:
     """What stays of a graph's layers, as `kept_in_tiles` chooses."""
     named = {("", layer.name): layer for layer in layers}
-    kept = {name for _, name in kept_in_tiles(named, accelerator)}
+    kept = {name for _, name in kept_in_tiles(named, accelerator, named.values())}
     store = accelerator.parameter_store
     counted = store is not None and store.reports_copies
     stored = {
@@ -39,14 +39,17 @@ def cached_parameters(layers: Iterable[Layer], accelerator: PeArray) -> CachedPa
     return CachedParameters(layers=frozenset(kept), stored_bytes=stored)
 
 
-def kept_in_tiles(layers: Mapping[LayerKey, Layer], accelerator: PeArray) -> list[LayerKey]:
+def kept_in_tiles(layers: Mapping[LayerKey, Layer], accelerator: PeArray, worked_on: Iterable[Layer]) -> list[LayerKey]:
     """Fill the tiles, the largest layer first, so that as many bytes as possible stay; equal ones in their order.
 
     Layers of one recurrent group, and layers that share a tensor, are judged one by one, a tensor's room taken once.
+    `worked_on` are all layers that the accelerator runs.
     """
     store = accelerator.parameter_store
     stored = {key: held_bytes(layer, accelerator) for key, layer in layers.items()}
-    rooms = [store.tile_bytes] * store.tiles if store else [accelerator.buffer_bytes.get("parameter", 0)]
+    rooms = [accelerator.buffer_bytes.get("parameter", 0)]
+    if store is not None:
+        rooms = [store.tile_bytes - _pooled_bytes(worked_on, accelerator, store)] * store.tiles
     kept: list[LayerKey] = []
     tensors: set[tuple[str, ...]] = set()
     for key in sorted((key for key in layers if stored[key]), key=lambda key: -stored[key]):
@@ -58,6 +61,19 @@ def kept_in_tiles(layers: Mapping[LayerKey, Layer], accelerator: PeArray) -> lis
             tensors.add(names)
             kept.append(key)
     return kept
+
+
+def _pooled_bytes(layers: Iterable[Layer], accelerator: PeArray, store: ParameterStore) -> int:
+    """What each tile keeps free of parameters for a map that is pooled to a pixel, and for that pixel."""
+    if not store.pools_in_tiles:
+        return 0
+    pooled = [layer.input_bytes + layer.output_bytes for layer in layers if _pools_to_a_pixel(layer)]
+    return min(max(pooled, default=0), accelerator.buffer_bytes.get("activation", 0) // store.tiles)
+
+
+def _pools_to_a_pixel(layer: Layer) -> bool:
+    window = layer.window
+    return layer.operator in {"avg_pool", "pooling"} and (window is None or window.OY * window.OX == 1)
 
 
 def _room_beside(layer: Layer, size_bytes: int, rooms: Sequence[int], store: ParameterStore | None) -> list[int] | None:

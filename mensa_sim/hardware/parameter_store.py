@@ -35,11 +35,14 @@ class ParameterStore:
     lies in the first tile, its second in the second."""
     reports_copies: bool = False
     """Whether the compiler's report of what it keeps counts each copy of a repeated block."""
+    pools_in_tiles: bool = False
+    """Whether each tile has room for the whole map of the largest layer that pools one to a pixel, up to the room that
+    a tile has for activations, of which parameters have so much less."""
     source: str = ""
     """What says how parameters are stored."""
 
     def __post_init__(self) -> None:
-        others = ("dense_bias_bytes", "softmax_planes", "balanced", "reports_copies", "source")
+        others = ("dense_bias_bytes", "softmax_planes", "balanced", "reports_copies", "pools_in_tiles", "source")
         positive(self, *(name for name in self.__slots__ if name not in others), label="parameter_store")
         at_least(0, self, "dense_bias_bytes", "softmax_planes", label="parameter_store")
 

@@ -197,6 +197,19 @@ def test_an_older_compiler_begins_every_layer_in_the_first_tile() -> None:
     assert cached_parameters(layers, tiled(replace(first, balanced=True))).layers == {"a", "b"}
 
 
+@pytest.mark.parametrize(("pooled", "kept"), [(0, 226), (49, 204), (2**14, 141)])
+def test_parameters_leave_room_in_each_tile_for_a_map_that_is_pooled_to_a_pixel(pooled: int, kept: int) -> None:
+    """Of 525,600 bytes in 16 tiles, beside 1,024 channels of 49 pixels, or of more than the tile's 192 KiB hold."""
+    array = load_system("coral_usb2").devices[0].array
+    square = {"OY": 8, "OX": 8, "FY": 3, "FX": 3}
+    layers = [weighted(f"l{number}", LoopNest(K=64, C=64, **square)) for number in range(300)]  # 37,120 bytes each
+    pool = Layer(name="pool", operator="avg_pool", input_bytes=1024 * pooled, output_bytes=1024)
+    found = cached_parameters([*layers, *([pool] if pooled else [])], array)
+    assert len(found.layers) == kept == 16 * (525_600 - min(1024 * (pooled + bool(pooled)), 196_608)) // 37_120
+    strided = replace(pool, window=LoopNest(G=1024, OY=4, OX=4, FY=2, FX=2, stride_y=2, stride_x=2))
+    assert len(cached_parameters([*layers, strided], array).layers) == 226
+
+
 def test_outputs_are_padded_to_the_channels_that_the_host_reads() -> None:
     """Of 10 channels 16 are read; a layer without a nest has the channels of the one before it."""
     conv = weighted("conv", LoopNest(K=10, C=3, OY=2, OX=2))

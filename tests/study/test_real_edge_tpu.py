@@ -72,10 +72,11 @@ def test_the_readme_states_errors_of_what_was_not_fitted_as_they_are(result: Val
 def test_detectors_whose_last_part_runs_on_the_host_are_near_though_nothing_was_fitted_on_them(
     result: ValidateResult,
 ) -> None:
-    rows = [row for row in result.rows if row.measurement.group == HOST_PARTS]
+    timed = [row for row in result.rows if row.measurement.metric == "latency_ms"]
+    rows = [row for row in timed if row.measurement.group == HOST_PARTS]
     assert len(rows) == 5
     assert not any(row.may_be_fitted for row in rows)
-    assert mean(rows) < 16
+    assert mean(rows) < 17
     readme = " ".join((Path(__file__).parents[2] / "mensa_sim" / "study" / "README.md").read_text().split())
     assert f"{mean(rows):.1f} % over {len(rows)} detectors" in readme
 
@@ -84,7 +85,7 @@ def unseen(rows: Rows) -> Rows:
     return [row for row in rows if not row.may_be_fitted]
 
 
-@pytest.mark.parametrize(("system", "bound"), [("coral_usb3_jetson", 5.0), ("coral_usb2", 6.0)])
+@pytest.mark.parametrize(("system", "bound"), [("coral_usb3_jetson", 5.0), ("coral_usb2", 3.0)])
 def test_the_operator_sweep_is_within_12_percent_on_rows_that_no_constant_saw_and_on_all(
     result: ValidateResult, system: str, bound: float
 ) -> None:
@@ -138,6 +139,15 @@ def test_models_on_hosts_with_few_rows_are_near(result: ValidateResult, system: 
 
 def test_the_compilers_cycles_are_within_12_percent(result: ValidateResult) -> None:
     assert mean(chosen(result, "coral_usb3", "compiler_cycles")) < 5 < 12
+
+
+def test_what_stays_on_chip_of_the_sweep_is_what_its_compiler_reports(result: ValidateResult) -> None:
+    """Copies counted; less beside large maps that are pooled; of its detector as of one of a width of 0.75."""
+    rows = chosen(result, "coral_usb3_jetson", "cached_parameter_bytes")
+    detectors = [row for row in result.rows if row.measurement.workload.startswith("ssd_mobilenet_v1_0.75")]
+    rows += [row for row in detectors if row.measurement.metric == "cached_parameter_bytes"]
+    assert len(rows) == 27
+    assert max(abs(row.error_percent) for row in rows) < 0.75
 
 
 def test_the_compilers_cached_bytes_are_exact_for_the_compiler_whose_layout_was_read(result: ValidateResult) -> None:

@@ -138,7 +138,7 @@ def pin(plans: Sequence[Plan], system: System, accelerator: str, policy: str) ->
     choose = lookup(POLICIES, policy, "policy of resident parameters")
     planned = plans[0].data.parameters_on(accelerator) if len(plans) == 1 and policy == "best-value" else None
     if behind_host and policy != "none":
-        kept = _in_tiles(plans, offer.able, placed)
+        kept = _in_tiles(plans, offer, placed)
     elif planned is not None:
         kept = [key for key, unit in offer.able.items() if unit.layers[0] in planned.layers]
         if not offer.fits(kept):
@@ -166,8 +166,9 @@ def pins_of(plans: Sequence[Plan], system: System, options: Options) -> dict[str
     return found
 
 
-def _in_tiles(plans: Sequence[Plan], able: Mapping[UnitKey, PlannedUnit], placed: PlacedAccelerator) -> list[UnitKey]:
+def _in_tiles(plans: Sequence[Plan], offer: Offer, placed: PlacedAccelerator) -> list[UnitKey]:
     graphs = {plan.name: plan.graph for plan in plans}
-    place = {(key[0], unit.layers[0]): key for key, unit in able.items()}
+    place = {(key[0], unit.layers[0]): key for key, unit in offer.able.items()}
     layers = {(name, layer): graphs[name][layer] for name, layer in place}
-    return [place[key] for key in kept_in_tiles(layers, placed.array)] if layers else []
+    worked_on = [graphs[name][layer] for (name, _), unit in offer.own.items() for layer in unit.layers]
+    return [place[key] for key in kept_in_tiles(layers, placed.array, worked_on)] if layers else []

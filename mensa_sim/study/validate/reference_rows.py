@@ -85,11 +85,9 @@ def mobilenet_grid(
     name: str, alpha: float, depth: int = 5, classes: int | None = 1000, pixels: int = 224, *, softmax: bool = False
 ) -> Workload:
     """MobileNetV1 with other widths, numbers of middle blocks (RADMA) and pixels; no classes: only the trunk."""
-    builder, arguments = "mobilenet_v1", {"alpha": alpha, "depth": depth, "classes": classes}
-    if softmax:
-        arguments["softmax"] = True
-    if classes is None:
-        builder, arguments = "mobilenet_v1_trunk", {"alpha": alpha, "depth": depth}
+    builder, arguments = "mobilenet_v1_trunk", {"alpha": alpha, "depth": depth}
+    if classes is not None:
+        builder, arguments = "mobilenet_v1", arguments | {"classes": classes} | ({"softmax": True} if softmax else {})
     return {
         "name": name,
         "model": f"mensa_sim.workload.models.mobilenet_v1:{builder}",
@@ -98,12 +96,12 @@ def mobilenet_grid(
     }
 
 
-def detector(name: str, trunk: str) -> Workload:
+def detector(name: str, trunk: str, **arguments: float) -> Workload:
     """An SSD on a MobileNet with its post-processing, which the host's CPU runs."""
     return {
         "name": name,
         "model": f"mensa_sim.workload.models.ssd:ssd_{trunk}",
-        "arguments": {"detections": 20},
+        "arguments": arguments,
         "inputs": [{"shape": [1, 3, 300, 300], "dtype": "float32"}],
     }
 
@@ -207,8 +205,10 @@ def _published(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
 
 
 def _detector(trunk: str, scratch: Path, system: str, measured: str, source: str) -> Measurement:
+    """One of the vendor's, which show 20 boxes."""
     name = f"ssd_{trunk}{ENDS_ON_HOST}"
-    return _row(name, _written(scratch, detector(name, trunk)), system, "latency_ms", measured, source, HOST_PARTS)
+    path = _written(scratch, detector(name, trunk, detections=20))
+    return _row(name, path, system, "latency_ms", measured, source, HOST_PARTS)
 
 
 def _sweep(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
@@ -219,19 +219,19 @@ def _sweep(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
             continue
         seen.add(key)
         workload = _swept_workload(row["model"])
-        if row["model"] == "coco_ssd_mobilenet_v1":
-            system, source = SWEEP_SYSTEMS[row["device"]], "iwatake2222/EdgeTPU_Analysis"
-            yield _detector("mobilenet_v1", scratch, system, row["latency_ms"], source)
         if workload is not None:
             path = workload if isinstance(workload, str) else _written(scratch, workload)
-            name = workload if isinstance(workload, str) else row["model"]
+            name = workload if isinstance(workload, str) else str(workload["name"])
             system, source = SWEEP_SYSTEMS[row["device"]], "iwatake2222/EdgeTPU_Analysis"
             yield _row(name, path, system, "latency_ms", row["latency_ms"], source, _kind(name))
+            if row["onchip_used_MiB"] and system == "coral_usb3_jetson":
+                kept = str(float(row["onchip_used_MiB"]) * MIB)
+                yield _row(name, path, system, "cached_parameter_bytes", kept, source, _kind(name))
 
 
 def _kind(name: str) -> str:
     """What a swept model is."""
-    kinds = {"conv": "convolution stacks", "dense": "dense stacks", "in": "input and output models"}
+    kinds = {"conv": "convolution stacks", "dense": "dense stacks", "in": "input and output models", "ssd": HOST_PARTS}
     return kinds.get(name.partition("_")[0], "models")
 
 
@@ -261,6 +261,10 @@ def _desktop(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
 
 def _swept_workload(model: str) -> str | Workload | None:
     """A shipped workload's name, a workload file as data, or none for a model that is not known."""
+    if (
+        model == "coco_ssd_mobilenet_v1"
+    ):  # TensorFlow Lite's first, of ten boxes; its report has a width of 0.75 on chip
+        return detector(f"ssd_mobilenet_v1_0.75{ENDS_ON_HOST}", "mobilenet_v1", alpha=0.75, detections=10)
     if model in _NAMES.swept:
         return _NAMES.swept[model]
     if match := re.fullmatch(r"conv_(\d+)x(\d+)_L(\d+)", model):

@@ -19,7 +19,7 @@ class SSD(nn.Module):
     """A trunk, four extra strided stages, and a box and a class head on each of six activations.
 
     Raw heads, or the `detections` best boxes that do not overlap, as deployed models end (TensorFlow Lite's detection
-    post-processing).
+    post-processing). `alpha` narrows the extra stages, as TensorFlow does those of a narrower trunk.
     `depthwise` makes extra stages and heads depthwise-separable, which is SSDLite (Sandler et al. 2018, section 6.2).
     """
 
@@ -31,13 +31,14 @@ class SSD(nn.Module):
         head_kernel: int = 1,
         depthwise: bool = False,
         detections: int | None = None,
+        alpha: float = 1.0,
     ) -> None:
         super().__init__()
         self.detections = detections
         self.trunk = trunk
         extras = []
         sizes = list(channels)
-        for outputs in EXTRA_CHANNELS:
+        for outputs in (round(alpha * each) for each in EXTRA_CHANNELS):
             extras.append(extra_stage(sizes[-1], outputs, depthwise))
             sizes.append(outputs)
         self.extras = nn.ModuleList(extras)
@@ -119,6 +120,7 @@ def ssd_mobilenet_v1(alpha: float = 1.0, classes: int = 91, detections: int | No
         [mobilenet_v1_channels(alpha, 512), mobilenet_v1_channels(alpha, 1024)],
         classes,
         detections=detections,
+        alpha=alpha,
     )
 
 
