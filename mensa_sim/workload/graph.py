@@ -21,6 +21,8 @@ class Edge:
     producer: str
     consumer: str
     size_bytes: int
+    whole: bool = False
+    """Whether a row of the reader's needs more than the same rows: they come in another order, or it goes over all."""
 
     def __post_init__(self) -> None:
         if self.size_bytes < 0:

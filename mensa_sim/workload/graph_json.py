@@ -20,7 +20,7 @@ def graph_to_data(graph: LayerGraph) -> dict[str, Any]:
     return {
         "name": graph.name,
         "layers": [_layer_to_data(layer) for layer in graph.layers],
-        "edges": [[edge.producer, edge.consumer, edge.size_bytes] for edge in graph.edges],
+        "edges": [[e.producer, e.consumer, e.size_bytes, *([True] if e.whole else [])] for e in graph.edges],
         "coverage": asdict(graph.coverage),
     }
 
@@ -33,7 +33,9 @@ def graph_from_data(data: Mapping[str, Any]) -> LayerGraph:
     return LayerGraph(
         name=data["name"],
         layers=tuple(_layer_from_data(layer) for layer in data["layers"]),
-        edges=tuple(Edge(producer=p, consumer=c, size_bytes=size) for p, c, size in data["edges"]),
+        edges=tuple(
+            Edge(producer=p, consumer=c, size_bytes=size, whole=bool(whole)) for p, c, size, *whole in data["edges"]
+        ),
         coverage=Coverage(**coverage),
     )
 

@@ -99,17 +99,21 @@ def _spans(axis: WindowAxis) -> tuple[Ints, Ints]:
 def planes_of(graph: LayerGraph) -> Mapping[str, Plane]:
     """The plane of every layer of a graph, in topological order.
 
-    A tensor whose rows are not those that its reader's window counts (it was reshaped on the way), and one that is
-    broadcast, is read whole. A layer of which nothing is known makes a single row of all that it reads.
+    A tensor whose rows are not those that its reader's window counts (it was reshaped on the way), one that is
+    broadcast, and one whose rows come in another order or are all gone over for each, is read whole. A layer of which
+    nothing is known makes a single row of all that it reads.
     """
     planes: dict[str, Plane] = {}
+    whole = {(edge.producer, edge.consumer) for edge in graph.edges if edge.whole}
     for layer in graph.layers:
         sources: list[Supplied] = [
             (name, graph.edge_bytes(name, layer.name) * BITS_PER_BYTE) for name in graph.predecessors(layer.name)
         ]
         if layer.model_input_bytes:
             sources.append((None, layer.model_input_bytes * BITS_PER_BYTE))
-        planes[layer.name] = _plane(layer, sources, planes)
+        plane = _plane(layer, sources, planes)
+        reads = (replace(r, axis=None, block=1) if (r.producer, layer.name) in whole else r for r in plane.reads)
+        planes[layer.name] = replace(plane, reads=tuple(reads))
     return planes
 
 

@@ -172,6 +172,7 @@ def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
             size_bytes=round(edge.size_bytes * min(scale[edge.producer], scale[edge.consumer]))
             if edge.producer in scale and edge.consumer in scale
             else edge.size_bytes,
+            whole=edge.whole,
         )
         for edge in graph.edges
     )

@@ -11,6 +11,7 @@ from mensa_sim.workload.build.fusing import fuse
 from mensa_sim.workload.build.layers import LayerMaker, with_attention_marked
 from mensa_sim.workload.build.operation import REPEATED, Operation, Role, Site, Tensor, narrower, numbered
 from mensa_sim.workload.build.reindexing import settle_reindexing, settle_updates
+from mensa_sim.workload.build.rows import disordered
 from mensa_sim.workload.build.unrolling import fold_unrolled
 from mensa_sim.workload.graph import Coverage, LayerGraph
 
@@ -154,8 +155,8 @@ class GraphBuilder:
         self._tensors[tensor.id] = tensor
         return tensor
 
-    def build(self) -> LayerGraph:
-        """The layer graph of all that was added."""
+    def build(self, *, channels_last: bool = False) -> LayerGraph:
+        """The layer graph of all that was added; `channels_last` says how images lie in the model's memory."""
         operations = live(self._operations, self._outputs, self._next_states)
         unread = {id(operation) for operation in self._operations} - {id(operation) for operation in operations}
         self._layout_nodes.extend(o.site.node for o in self._operations if id(o) in unread)
@@ -169,7 +170,8 @@ class GraphBuilder:
             operations, self._outputs, tuple(self._next_states.values()), default_bits=self.activation_bits
         )
         maker = LayerMaker(flow, parameter_bits=self.parameter_bits, activation_bits=self.activation_bits)
-        layers, edges = maker.layers_and_edges(operations)
+        apart = disordered(operations, flow, channels_last=channels_last)
+        layers, edges = maker.layers_and_edges(operations, apart)
         layers = with_attention_marked(layers, edges)
         return LayerGraph(name=self.name, layers=layers, edges=edges, coverage=self._coverage(operations))
 

@@ -65,6 +65,10 @@ class Producers:
         """Bits of an element in memory: what the widest reader takes."""
         return self._bits.get(tensor.id) or self.read_bits(tensor)
 
+    def shown(self, tensor: Tensor) -> tuple[Share, ...]:
+        """The written tensors behind one that is read."""
+        return self._resolve(tensor)
+
     def producer(self, tensor: Tensor) -> Operation | None:
         """The layer that wrote a tensor; none for a model input."""
         return self._producer.get(tensor.id)

@@ -1,7 +1,7 @@
 """Layers of settled operations: the bytes and widths of what they read, hold and write, and the edges between them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from mensa_sim.units import bits_to_bytes
@@ -19,8 +19,13 @@ class LayerMaker:
         self._parameter_bits = parameter_bits
         self._activation_bits = activation_bits
 
-    def layers_and_edges(self, operations: Iterable[Operation]) -> tuple[tuple[Layer, ...], tuple[Edge, ...]]:
-        """A layer for each operation that is one, each by a name of its own, and what flows between them."""
+    def layers_and_edges(
+        self, operations: Iterable[Operation], apart: Collection[tuple[int, str]] = ()
+    ) -> tuple[tuple[Layer, ...], tuple[Edge, ...]]:
+        """A layer for each operation that is one, each by a name of its own, and what flows between them.
+
+        `apart` are operations, by `id`, and tensors that they do not read row by row.
+        """
         kept = [operation for operation in operations if operation.role in (Role.LAYER, Role.UNSUPPORTED)]
         names: dict[int, str] = {}
         taken: set[str] = set()
@@ -28,7 +33,7 @@ class LayerMaker:
             names[id(operation)] = numbered(operation.site.name, taken)
             taken.add(names[id(operation)])
         layers = tuple(self._layer(operation, names[id(operation)]) for operation in kept)
-        return layers, tuple(self._edges(kept, names))
+        return layers, tuple(self._edges(kept, names, apart))
 
     def _layer(self, operation: Operation, name: str) -> Layer:
         flow = self._flow
@@ -103,16 +108,20 @@ class LayerMaker:
     def _bytes(self, shares: Iterable[Share]) -> int:
         return sum(bits_to_bytes(count * self._flow.stored_bits(tensor)) for tensor, count in shares)
 
-    def _edges(self, kept: Sequence[Operation], names: dict[int, str]) -> Iterator[Edge]:
+    def _edges(
+        self, kept: Sequence[Operation], names: dict[int, str], apart: Collection[tuple[int, str]]
+    ) -> Iterator[Edge]:
         sizes: dict[tuple[str, str], int] = {}
+        whole: set[tuple[str, str]] = set()
         for operation in kept:
             for tensor, count in self._flow.sources(operation):
                 producer = self._flow.producer(tensor)
                 if producer is not None:
                     ends = (names[id(producer)], names[id(operation)])
                     sizes[ends] = sizes.get(ends, 0) + self._bytes([(tensor, count)])
-        for (producer_name, consumer), size in sizes.items():
-            yield Edge(producer=producer_name, consumer=consumer, size_bytes=size)
+                    whole |= {ends} if (id(operation), tensor.id) in apart else set()
+        for ends, size in sizes.items():
+            yield Edge(producer=ends[0], consumer=ends[1], size_bytes=size, whole=ends in whole)
 
 
 def _group_scales(operation: Operation) -> Iterator[Tensor]:

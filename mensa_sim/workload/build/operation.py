@@ -124,6 +124,10 @@ class Operation:
     """Rows and columns that a PAD adds."""
     updated: int = 0
     """Elements that an UPDATE overwrites."""
+    order: tuple[int, ...] = ()
+    """Of a permutation: by axis of what it writes, that of what it reads."""
+    across: tuple[int, ...] = ()
+    """Axes of what it reads that each element which it writes may need all places of, or another place of."""
     part: str = ""
     """Which part a view takes, as an index expression: names a part of a parameter."""
     fused: tuple[str, ...] = ()

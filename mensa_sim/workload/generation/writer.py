@@ -173,7 +173,7 @@ class PhaseWriter:
         """Softmax along the last axis."""
         spot = self._spot("softmax")
         made = spot.new("made", data.shape)
-        softmax(spot, data=data, output=made, row=data.shape[-1])
+        softmax(spot, data=data, output=made, axes=(len(data.shape) - 1,))
         return made
 
     def convolution(self, data: Tensor, channels: int, taps: int, name: str, *, stride: int) -> Tensor:

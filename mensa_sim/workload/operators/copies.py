@@ -12,9 +12,16 @@ from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.views import view
 
 
-def copy(spot: Spot, *, operands: Sequence[Tensor], outputs: Sequence[Tensor], vector_ops: int = 0) -> None:
-    """Operands read in any order, outputs written."""
-    spot.add(COPY, reads=tuple(operands), writes=tuple(outputs), vector_ops=vector_ops)
+def copy(
+    spot: Spot,
+    *,
+    operands: Sequence[Tensor],
+    outputs: Sequence[Tensor],
+    vector_ops: int = 0,
+    across: Sequence[int] = (),
+) -> None:
+    """Operands read in any order, outputs written; `across` are the axes along which places change."""
+    spot.add(COPY, reads=tuple(operands), writes=tuple(outputs), vector_ops=vector_ops, across=tuple(across))
 
 
 def concatenation(spot: Spot, *, operands: Sequence[Tensor], output: Tensor) -> None:
@@ -23,7 +30,9 @@ def concatenation(spot: Spot, *, operands: Sequence[Tensor], output: Tensor) -> 
     if len(filled) == 1:
         view(spot, data=filled[0], output=output)
     else:
-        copy(spot, operands=filled or operands, outputs=(output,))
+        first = filled[0].shape if filled else output.shape
+        joined = [axis for axis, size in enumerate(first) if output.shape[axis : axis + 1] != (size,)]
+        copy(spot, operands=filled or operands, outputs=(output,), across=joined)
 
 
 def repeat(spot: Spot, *, data: Tensor, output: Tensor) -> None:
@@ -124,12 +133,21 @@ def _other_pad(call: Call) -> None:
     pad(call, data=call.tensor("input"), output=call.result, widths=widths, zeros=False)
 
 
+def _along(call: Call) -> None:
+    """Places in another order along some axes; along all of them where the call names none."""
+    rank = len(call.result.shape)
+    axes = _SIDES.get(call.operator, call.get("dims")) or range(rank)
+    across = [axis % rank for axis in ([axes] if isinstance(axes, int) else axes)]
+    copy(call, operands=call.operands, outputs=call.results, across=across)
+
+
 def _repeat(call: Call) -> None:
     repeat(call, data=call.operands[0], output=call.result)
 
 
+_SIDES: Mapping[str, Sequence[int]] = {"fliplr": (1,), "flipud": (0,)}
 _COPIES = """
-    roll flip fliplr flipud rot90 repeat_interleave masked_scatter tril triu diag diag_embed diagonal diagonal_copy
+    repeat_interleave masked_scatter tril triu diag diag_embed diagonal diagonal_copy
     im2col unfold block_diag as_strided cartesian_prod meshgrid index_fill
 """
 _UPDATES = """
@@ -142,6 +160,7 @@ HANDLERS: Mapping[str, Handler] = {
         f"aten.{name}": lambda call: copy(call, operands=call.operands, outputs=call.results)
         for name in _COPIES.split()
     },
+    **dict.fromkeys((f"aten.{name}" for name in ("roll", "flip", "fliplr", "flipud", "rot90")), _along),
     **{f"aten.{name}": _update for name in _UPDATES.split()},
     "aten.col2im": _folding,
     **{

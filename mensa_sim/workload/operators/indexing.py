@@ -25,14 +25,17 @@ def embedding(
     )
 
 
-def gather(spot: Spot, *, data: Tensor, indices: Sequence[Tensor], output: Tensor) -> None:
-    """Elements of a tensor at computed places, copied; no more of it is read than is written."""
+def gather(
+    spot: Spot, *, data: Tensor, indices: Sequence[Tensor], output: Tensor, axes: Sequence[int] | None = None
+) -> None:
+    """Elements of a tensor at computed places along axes (all of them), copied; no more is read than is written."""
     if data.constant is not None and any(tensor.constant is None for tensor in indices):
         spot.add("embedding", reads=(data, *indices), writes=(output,), gathered=min(output.elements, data.stored))
         return
     picked = spot.new("picked", output.shape, stored=min(output.elements, data.stored), index=data.index)
     spot.add("pick", role=Role.VIEW, reads=(data,), writes=(picked,))
-    spot.add(COPY, reads=(spot.builder.tensor(picked.id), *_computed(indices)), writes=(output,))
+    across = tuple(range(len(output.shape)) if axes is None else axes)
+    spot.add(COPY, reads=(spot.builder.tensor(picked.id), *_computed(indices)), writes=(output,), across=across)
 
 
 def pick(spot: Spot, *, data: Tensor, indices: Tensor, axis: int, known: Sequence[int] | None, output: Tensor) -> None:
@@ -44,7 +47,7 @@ def pick(spot: Spot, *, data: Tensor, indices: Tensor, axis: int, known: Sequenc
     elif data.constant is not None and axis == 0:
         embedding(spot, table=spot.builder.learned(data), indices=indices, output=output)
     else:
-        gather(spot, data=data, indices=(indices,), output=output)
+        gather(spot, data=data, indices=(indices,), output=output, axes=(axis,))
 
 
 def _computed(indices: Sequence[Tensor]) -> tuple[Tensor, ...]:
@@ -68,7 +71,11 @@ def _embedding_bag(call: Call) -> None:
 
 def _gather(call: Call) -> None:
     data, *indices = call.operands
-    gather(call, data=data, indices=indices, output=call.result)
+    given, rank = call.get("indices"), len(data.shape)
+    axes = [axis for axis, index in enumerate(given) if index is not None] if isinstance(given, list) else None
+    if isinstance(call.get("dim"), int):
+        axes = [call["dim"] % rank]
+    gather(call, data=data, indices=indices, output=call.result, axes=axes if rank == len(call.result.shape) else None)
 
 
 _BAGS = "embedding_bag _embedding_bag _embedding_bag_forward_only"

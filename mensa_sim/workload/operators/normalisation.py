@@ -51,7 +51,16 @@ def normalisation(
         reads=(data, *affine),
         writes=(output, *shown),
         vector_ops=per_element * output.elements + _PER_STATISTIC * statistics,
+        across=_innermost(output.shape, output.elements // max(1, statistics)),
     )
+
+
+def _innermost(shape: Sequence[int], size: int) -> tuple[int, ...]:
+    """The last axes that together have so many places."""
+    axis = len(shape)
+    while axis and math.prod(shape[axis:]) < size:
+        axis -= 1
+    return tuple(range(axis, len(shape)))
 
 
 def local_response(spot: Spot, *, data: Tensor, output: Tensor, window: int) -> None:

@@ -1,6 +1,7 @@
 """Reductions, scans, sorts and softmax: vector operations per element that is read."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
@@ -77,8 +78,9 @@ def softmax_operations(elements: int, row: int) -> int:
     return 5 * elements - 2 * (elements // row)
 
 
-def softmax(spot: Spot, *, data: Tensor, output: Tensor, row: int, logarithm: bool = False) -> None:
-    """Softmax of rows; its logarithm takes one logarithm per row more (a difference is its division)."""
+def softmax(spot: Spot, *, data: Tensor, output: Tensor, axes: Sequence[int], logarithm: bool = False) -> None:
+    """Softmax of rows, which lie along axes; its logarithm takes one more per row (a difference is its division)."""
+    row = math.prod(output.shape[axis] for axis in axes)
     logarithms = output.elements // row if logarithm else 0
     spot.add(
         "log_softmax" if logarithm else "softmax",
@@ -86,12 +88,14 @@ def softmax(spot: Spot, *, data: Tensor, output: Tensor, row: int, logarithm: bo
         writes=(output,),
         vector_ops=softmax_operations(output.elements, row) + logarithms,
         output_channels=row,
+        across=tuple(axes),
     )
 
 
 def _softmax(call: Call) -> None:
-    row = call.result.shape[call["dim"]] if call.result.shape else 1
-    softmax(call, data=call.operands[0], output=call.result, row=row, logarithm="log" in call.operator)
+    rank = len(call.result.shape)
+    axes = [call["dim"] % rank] if rank else []
+    softmax(call, data=call.operands[0], output=call.result, axes=axes, logarithm="log" in call.operator)
 
 
 HANDLERS: Mapping[str, Handler] = {

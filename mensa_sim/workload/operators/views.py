@@ -23,7 +23,8 @@ def permute(spot: Spot, *, data: Tensor, output: Tensor, order: Sequence[int], o
     """Axes in another order; free where only axes of size one move."""
     moved = [axis % len(order) for axis in order if data.shape[axis] != 1] if order else []
     role = Role.VIEW if moved == sorted(moved) else Role.STRIDED
-    spot.add(operator, role=role, reads=(data,), writes=(_kept(data, output),))
+    axes = tuple(axis % len(order) for axis in order)
+    spot.add(operator, role=role, reads=(data,), writes=(_kept(data, output),), order=axes)
 
 
 def part(
@@ -47,6 +48,7 @@ def part(
         role=Role.STRIDED if broken else Role.VIEW,
         reads=(data,),
         writes=(_kept(data, output),),
+        across=(axis,) if step < 0 else (),
         part=":," * axis + span,
     )
 

@@ -110,7 +110,7 @@ def _graph(model: TfliteModel, workload: WorkloadFile) -> LayerGraph:
     for id in map(tensor_id, model.outputs):
         if builder.has(id) and builder.tensor(id).constant is None:
             builder.output(id)
-    return builder.build()
+    return builder.build(channels_last=True)
 
 
 def _result(made: TfliteTensor, *, quantised: bool) -> Tensor:

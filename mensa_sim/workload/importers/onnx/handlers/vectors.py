@@ -76,8 +76,8 @@ def _softmax(call: OnnxCall) -> None:
     """Before operator set 13 the rows are all axes from `axis` on."""
     shape, older = call.result.shape, call.model.opset < 13
     axis = call.attributes.get("axis", 1 if older else -1) % len(shape)
-    row = math.prod(shape[axis:]) if older else shape[axis]
-    softmax(call, data=call.tensor(0), output=call.result, row=row, logarithm=call.operator == "LogSoftmax")
+    axes = range(axis, len(shape)) if older else (axis,)
+    softmax(call, data=call.tensor(0), output=call.result, axes=axes, logarithm=call.operator == "LogSoftmax")
 
 
 def _reduce(call: OnnxCall) -> None:

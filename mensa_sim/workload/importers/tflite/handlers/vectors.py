@@ -54,7 +54,8 @@ def _root_pool(call: TfliteCall) -> None:
 
 def _softmax(call: TfliteCall) -> None:
     logarithm = call.operator == "LOG_SOFTMAX"
-    softmax(call, data=call.tensor(0), output=call.result, row=call.result.shape[-1], logarithm=logarithm)
+    axes = [len(call.result.shape) - 1]
+    softmax(call, data=call.tensor(0), output=call.result, axes=axes, logarithm=logarithm)
 
 
 def _reduce(call: TfliteCall) -> None:
