@@ -19,7 +19,7 @@ _SHUFFLES = frozenset({"pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Rows:
+class _RowOrder:
     """Where rows lie in a tensor's elements: `outer` blocks of `size` rows, each of `inner` elements."""
 
     outer: int
@@ -31,14 +31,14 @@ class _Rows:
         """The rows' axis reaches from this to that product of all sizes before it."""
         return self.outer, self.outer * self.size
 
-    def holds(self, other: "_Rows") -> bool:
+    def holds(self, other: "_RowOrder") -> bool:
         """Whether each of these rows is one or several of the other's, in the same order."""
         same = self.outer == other.outer and self.size * self.inner == other.size * other.inner
         return same and other.size % self.size == 0
 
 
-_Known = _Rows | None
-_NOWHERE = _Rows(outer=0, size=1, inner=1)
+_Known = _RowOrder | None
+_NOWHERE = _RowOrder(outer=0, size=1, inner=1)
 """Those of a tensor in which rows lie apart, or in another order."""
 
 
@@ -65,13 +65,13 @@ def disordered(
     return found
 
 
-def _in_order(operation: Operation, tensor: Tensor, rows: _Rows, wanted: _Known) -> bool:
+def _in_order(operation: Operation, tensor: Tensor, rows: _RowOrder, wanted: _Known) -> bool:
     if rows == _NOWHERE or _mixes(operation, tensor, rows):
         return False
     return wanted is None or rows.holds(wanted)
 
 
-def _mixes(operation: Operation, tensor: Tensor, rows: _Rows) -> bool:
+def _mixes(operation: Operation, tensor: Tensor, rows: _RowOrder) -> bool:
     """Whether the operation goes over places of several rows for each element that it writes."""
     first, behind = rows.bounds
     for axis in operation.across:
@@ -124,7 +124,7 @@ def _of_image(elements: int, images: int, height: int, width: int, channels_last
 def _of(elements: int, outer: int, size: int) -> _Known:
     """None where the elements do not divide into so many."""
     inner, rest = divmod(elements, outer * size)
-    return None if rest or size == 1 else _Rows(outer=outer, size=size, inner=inner)
+    return None if rest or size == 1 else _RowOrder(outer=outer, size=size, inner=inner)
 
 
 def _alike(operation: Operation, output: Tensor, known: Mapping[str, _Known]) -> _Known:
@@ -143,7 +143,7 @@ def _alike(operation: Operation, output: Tensor, known: Mapping[str, _Known]) ->
     return _resized(rows, operand.shape, output.shape)
 
 
-def _resized(rows: _Rows, old: Sequence[int], new: Sequence[int]) -> _Known:
+def _resized(rows: _RowOrder, old: Sequence[int], new: Sequence[int]) -> _Known:
     """Rows where some axes have become longer or shorter: where they hold the rows these are others."""
     if len(old) != len(new):
         return None
@@ -158,7 +158,7 @@ def _resized(rows: _Rows, old: Sequence[int], new: Sequence[int]) -> _Known:
             outer = outer // size * other
         else:
             inner = inner // size * other
-    return _Rows(outer=outer, size=rows.size, inner=inner)
+    return _RowOrder(outer=outer, size=rows.size, inner=inner)
 
 
 def _viewed(operation: Operation, known: Mapping[str, _Known]) -> _Known:
@@ -178,7 +178,7 @@ def _viewed(operation: Operation, known: Mapping[str, _Known]) -> _Known:
     return _permuted(rows, shown.shape, operation.order) if operation.order else rows
 
 
-def _permuted(rows: _Rows, shape: Sequence[int], order: Collection[int]) -> _Known:
+def _permuted(rows: _RowOrder, shape: Sequence[int], order: Collection[int]) -> _Known:
     """Rows after the axes of a shape are put in another order: none where they share an axis with something else."""
     parts: list[list[tuple[int, bool]]] = []  # by axis, the sizes that it is made of, and whether each is of rows
     before, (first, behind) = 1, rows.bounds
@@ -201,4 +201,4 @@ def _permuted(rows: _Rows, shape: Sequence[int], order: Collection[int]) -> _Kno
     if not together or ordered != sorted(ordered):
         return _NOWHERE
     outer = math.prod(size for _, _, size, _ in moved[: places[0]])
-    return _Rows(outer=outer, size=rows.size, inner=math.prod(size for _, _, size, _ in moved[places[-1] + 1 :]))
+    return _RowOrder(outer=outer, size=rows.size, inner=math.prod(size for _, _, size, _ in moved[places[-1] + 1 :]))
