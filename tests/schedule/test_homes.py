@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.files import load_system
-from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan
+from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.homes import plan
 from mensa_sim.schedule.homes.choose import ChosenHomes
 from mensa_sim.schedule.homes.plan import order_of, plan_homes
@@ -183,3 +183,12 @@ def test_a_choice_that_is_not_proved_says_how_far_it_may_be_from_the_best():
     assert ChosenHomes(tensors=(), cost=0.0, bound=0.0).gap == 0.0
     with pytest.raises(ValueError, match="homes_gap"):
         DataPlan(homes_gap=-0.1)
+
+
+def test_what_fits_no_room_that_streaming_parameters_are_left_takes_what_it_takes():
+    layers = [pointwise("a", 8, 64, 64), pointwise("b", 8, 64, 64), elementwise("c", 4 * KIB, KIB, leaves=KIB)]
+    graph = joined(layers, [("a", "b"), ("b", "c")])
+    costs = price(graph, small_system(40), "energy")
+    narrow = DataPlan(parameters=(KeptParameters(accelerator="edge_tpu", layers=(), room_bytes=1),))
+    homes = plan_homes(costs, everywhere(graph), narrow, (1.0, 0.0)).homes
+    assert [home.tensor for home in homes] == ["a", "b"]

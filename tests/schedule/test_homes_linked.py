@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from homes_problems import KIB, elementwise, graphs, joined
@@ -13,10 +14,14 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, Home
 from mensa_sim.schedule.homes.plan import plan_homes, tensors_at_home
 from mensa_sim.schedule.homes.tensors import tensors_of
+from mensa_sim.simulate.engine.engine import Engine
+from mensa_sim.simulate.engine.request import Request
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL
-from mensa_sim.simulate.plan.plan import make_plan
+from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.record.causes import CauseRecorder
+from mensa_sim.simulate.record.spans import SpanRecorder
+from mensa_sim.workload.graph import LayerGraph
 
 CAPACITY = 40 * KIB
 ROW = pool(3, activation_kib=40, links=[(0, 1), (1, 2)])
@@ -94,6 +99,49 @@ def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounte
     spans = simulate(graph, costs, where, FULL, data).spans
     energy_pj = math.fsum(energy for span in spans for energy in span.energy_pj.values())
     assert energy_pj == pytest.approx(math.fsum(stage.cost.energy_pj for stage in stages), rel=1e-12)
+
+
+def overfull(graph: LayerGraph, data: DataPlan, plan: Plan) -> tuple[int, list[str]]:
+    """Of three requests at once the most that a level holds at any start of a layer, and what had to leave it."""
+    recorder = SpanRecorder(max_spans=None)
+    engine = Engine(ROW, [plan], FULL, recorder)
+    for number in range(3):
+        engine.start(Request(plan, stream="stream", number=number, rank=(number,)))
+    engine.run()
+    spans = recorder.timeline().spans
+    own = {(span.request, span.layer): span for span in spans if span.kind == "layer"}
+    left_ps = {(span.request, span.layer): span.end_ps for span in spans if span.kind == "spill"}
+    lives = []
+    for request, home in product({request for request, _ in own}, data.homes):
+        read_ps = max(own[request, name].end_ps for name in graph.successors(home.tensor))
+        made = request, home.tensor
+        lives.append((home.home, home.size_bytes, own[made].start_ps, min(read_ps, left_ps.get(made, read_ps))))
+    most = max(
+        (
+            sum(size for where, size, start_ps, end_ps in lives if where == home and start_ps <= moment < end_ps)
+            for home, _, moment, _ in lives
+        ),
+        default=0,
+    )
+    return most, [layer for _, layer in left_ps]
+
+
+def test_what_others_read_over_links_is_in_the_way_of_the_next_request_until_they_have() -> None:
+    """The second `a` starts while `b` reads the first: both take more than the level."""
+    layers = [elementwise("a", KIB, 24 * KIB, enters=KIB), elementwise("b", 24 * KIB, 24 * KIB, leaves=24 * KIB)]
+    graph = joined(layers, [("a", "b")])
+    costs, where = price(graph, ROW, "energy"), {"a": "core0", "b": "core1"}
+    data = DataPlan(flow="homes", homes=(Home(tensor="a", home="core0", size_bytes=24 * KIB),))
+    assert overfull(graph, data, make_plan(graph, costs, where, FULL, data=data)) == (24 * KIB, ["a", "a"])
+
+
+@settings(max_examples=10, deadline=None)
+@given(graphs(most_inputs=3), st.lists(st.integers(0, 2), min_size=8, max_size=8))
+def test_no_level_is_overfull_where_requests_meet(graph, choices):
+    costs, where = price(graph, ROW, "energy"), placed(graph, choices)
+    data = DataPlan(flow="homes", homes=plan_homes(costs, where, LAYER_BY_LAYER, (1.0, 0.0)).homes)
+    most, _ = overfull(graph, data, make_plan(graph, costs, where, FULL, data=data))
+    assert most <= CAPACITY
 
 
 def test_no_tensor_lives_beside_a_recurrent_group_that_runs_until_who_reads_it_over_links_does():

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -116,3 +117,14 @@ def test_what_is_read_over_links_or_in_a_memory_on_the_chip_costs_what_the_simul
         assert found.prediction.dynamic_pj == pytest.approx(
             math.fsum(pj for span in spans for pj in span.energy_pj.values()), rel=1e-9
         )
+
+
+def test_an_accelerator_without_a_level_for_activations_reads_from_others_and_shares() -> None:
+    for system in (LINKED, SHARING):
+        first, *others = system.accelerators
+        levels = tuple(level for level in first.array.levels if level.name != "activation_buffer")
+        bare = replace(first, spec=replace(first.array, levels=levels))
+        layers = [elementwise("a", KIB, 8 * KIB, enters=KIB), elementwise("b", 8 * KIB, KIB, leaves=KIB)]
+        solver, _ = solver_of(joined(layers, [("a", "b")]), replace(system, accelerators=(bare, *others)))
+        found = solver.minimise(1.0, 0.0)
+        assert found.modes[0].output not in (IN_MEMORY, 0)

@@ -149,7 +149,7 @@ class HomeCosts:
         return None if found is None else _named(found, step)
 
     def _new_best(self, step: Step, *, parameters: bool) -> AtHome | None:
-        capacity_bytes = self._level(step.accelerator).capacity_bytes
+        capacity_bytes = self._capacity_bytes(step)
         fitting = [
             each
             for each in self._options(step, parameters=parameters)
@@ -165,13 +165,13 @@ class HomeCosts:
 
     def _rooms(self, step: Step) -> Iterator[int]:
         """Where all of the level may be too much: halves of it, and what is left beside what lives there."""
-        level = self._level(step.accelerator)
-        if all(each.beside_bytes + step.live_bytes <= level.capacity_bytes for each in self._in_whole(step)):
+        capacity_bytes = self._capacity_bytes(step)
+        if all(each.beside_bytes + step.live_bytes <= capacity_bytes for each in self._in_whole(step)):
             return
-        yield from (level.capacity_bytes >> halvings for halvings in range(1, HALVINGS))
-        part_bytes = max(1, level.capacity_bytes // ROOM_PARTS)
+        yield from (capacity_bytes >> halvings for halvings in range(1, HALVINGS))
+        part_bytes = max(1, capacity_bytes // ROOM_PARTS)
         for own_bytes in dict.fromkeys(self._own_bytes(step, whole=whole) for whole in (False, True)):
-            left_bytes = level.capacity_bytes - step.live_bytes + own_bytes
+            left_bytes = capacity_bytes - step.live_bytes + own_bytes
             if left_bytes >= part_bytes:
                 yield left_bytes // part_bytes * part_bytes
 
@@ -221,14 +221,17 @@ class HomeCosts:
         return {} if store is None else {store.name: room_bytes}
 
     def _priced(self, step: Step, room_bytes: int | None, *, parameters: bool) -> Mapping[Residency, LayerCost] | None:
-        """The layer's costs with so much of the level, and of the parameters' buffer what streams may have."""
+        """The layer's costs with so much of the level, and of the parameters' buffer what streams may have.
+
+        A layer that does not fit that, whatever its tiles, takes what it takes.
+        """
         rooms, through = self._part(step, room_bytes), {} if parameters else self._through(step)
         found = self._at(step, rooms)
         wide = _too_wide(found or {}, through)
         if found is None or not wide:
             return found
-        fits = {kept: cost for kept, cost in found.items() if kept not in wide}
-        return {**(self._at(step, {**rooms, **through}) or {}), **fits}
+        narrow = self._at(step, {**rooms, **through}) or {}
+        return {**found, **{kept: narrow[kept] for kept in wide & narrow.keys() if narrow[kept].residency == kept}}
 
     def _at(self, step: Step, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         if not rooms:
@@ -248,6 +251,10 @@ class HomeCosts:
         """What a mapping counts of the tensors at home as its own: its output, and its input as it lies there."""
         shape = self._costs.graph[step.layer]
         return output_nest_bytes(shape) * step.output + min(input_nest_bytes(shape), step.reads_bytes) * whole
+
+    def _capacity_bytes(self, step: Step) -> int:
+        """Of its activation level; nothing lies at home on an accelerator that has none."""
+        return self._costs.system.accelerator(step.accelerator).spec.buffer_bytes.get("activation", 0)
 
     def _level(self, accelerator: str) -> Level:
         level = self._costs.system.accelerator(accelerator).array.buffer("activation")

@@ -87,6 +87,10 @@ class Engine:
 
     def _finish(self, request: Request, unit: PlannedUnit) -> None:
         """A unit has ended: tell those that wait for it and send copies on their way."""
+        for accelerator, producer in () if unit.home is None else unit.home.borrows:
+            request.borrowers[producer] -= 1
+            if not request.borrowers[producer]:
+                self._servers[accelerator].give_back(request, producer)
         for index in unit.dependents:
             self._arrive(request, index)
         for index in unit.copies:

@@ -21,6 +21,8 @@ class Guests:
         self._capacity_bytes = capacity_bytes
         self.living: dict[Request, dict[int, int]] = {}
         """Bytes of each tensor by the unit that made it."""
+        self._lent: dict[Request, set[int]] = {}
+        """Those of them that live on only until others have read them over links."""
 
     def held_beside(self, request: Request) -> int:
         """Bytes of other requests' tensors."""
@@ -43,9 +45,19 @@ class Guests:
 
     def settle(self, request: Request, unit: PlannedUnit) -> None:
         """A unit has ended: what is read later stays, unless it left before."""
-        leaves = {} if unit.home is None else unit.home.leaves
+        home = unit.home
+        lent = {} if home is None else {made: size for made, size in home.lends.items() if request.borrowers[made]}
+        leaves = lent if home is None else {**home.leaves, **lent}
         living = {producer: size for producer, size in leaves.items() if producer not in request.spilled}
         if living:
-            self.living[request] = living
+            self.living[request], self._lent[request] = living, set(lent)
         else:
             self.living.pop(request, None)
+
+    def give_back(self, request: Request, producer: int) -> None:
+        """The last who reads a tensor over links has ended."""
+        living = self.living.get(request, {})
+        if producer in living and producer in self._lent[request]:
+            del living[producer]
+            if not living:
+                del self.living[request]

@@ -40,6 +40,7 @@ class Request:
         "_since_ps",
         "arrival_ps",
         "askers",
+        "borrowers",
         "copies_missing",
         "deadline_ps",
         "left",
@@ -85,6 +86,8 @@ class Request:
         """What has not ended."""
         self.spilled: set[int] = set()
         """Units whose output had to leave the level where it lived."""
+        self.borrowers = dict(plan.borrowers)
+        """Of each unit whose output is read over links, the units that have not ended yet."""
         self.shares = True
         """Whether it has room in shared memories for all that its plan keeps there."""
         self.start_ps = -1

@@ -84,6 +84,10 @@ class Server:
             self._idle = False
             self._clock.settle(self._look)
 
+    def give_back(self, request: Request, producer: int) -> None:
+        """What a unit of that request made and others have read over links needs its room no longer for them."""
+        self._guests.give_back(request, producer)
+
     def close(self) -> None:
         """The run is over: what it was doing stops here, unfinished, and what was prefetched for nobody is lost."""
         if self._prefetch is not None:

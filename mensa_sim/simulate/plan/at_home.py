@@ -34,6 +34,10 @@ class UnitAtHome:
     """The units whose output it reads in its accelerator's level, or over links in that of others."""
     leaves: Mapping[int, int]
     """Bytes that live on in its accelerator's level when it has ended, by the unit that made them."""
+    lends: Mapping[int, int]
+    """Likewise of those that live on only until others have read them over links."""
+    borrows: tuple[tuple[str, int], ...]
+    """The accelerators whose levels it reads over links, and the units that made what lies there."""
 
     def at(self, *, missing: bool, shared: bool) -> Variants:
         """What it costs where inputs have left, or its inference has no room in shared memories."""
@@ -52,6 +56,8 @@ class HomesInUnits:
     """Of each shared memory, what an inference needs to have to itself."""
     crowded: frozenset[int] = frozenset()
     """Units beside which tensors live in their accelerator's level."""
+    borrowers: Mapping[int, int] = field(default_factory=dict)
+    """Of each unit whose output is read over links, how many units do."""
     multicasts: tuple[tuple[int, tuple[int, ...]], ...] = ()
     """A unit that reads parameters for others at the same time, and those."""
 
@@ -77,22 +83,37 @@ def at_home(
     live = live_at(own, order)
     writer = _Writer(costs, data, options, feeds)
     reads: dict[str, list[int]] = {}
+    borrows: dict[str, list[tuple[str, int]]] = {}
     for tensor in own:
         for name in {**tensor.readers, **tensor.remote}:
             reads.setdefault(name, []).append(index_of[tensor.layer])
+        for name in tensor.remote:
+            borrows.setdefault(name, []).append((tensor.home, index_of[tensor.layer]))
     found: dict[int, UnitAtHome] = {}
     for accelerator, layers in order.items():
         for place, name in enumerate(layers):
             if name in live or name in feeds:
                 here = live.get(name, [])
-                leaves = {index_of[tensor.layer]: tensor.size_bytes for tensor in here if tensor.last > place}
-                found[index_of[name]] = writer.unit(name, accelerator, here, tuple(reads.get(name, ())), leaves)
+                state = writer.states(name, accelerator, here)
+                found[index_of[name]] = UnitAtHome(
+                    variants=state(False, True),
+                    otherwise=state,
+                    reads=tuple(reads.get(name, ())),
+                    leaves={index_of[tensor.layer]: tensor.size_bytes for tensor in here if tensor.last > place},
+                    lends={
+                        index_of[tensor.layer]: tensor.size_bytes
+                        for tensor in here
+                        if tensor.last == place and tensor.remote
+                    },
+                    borrows=tuple(borrows.get(name, ())),
+                )
     peaks, turns = _turns(shared, index_of, {name: system.room_for_tensors(name) for name in system.memories})
     return HomesInUnits(
         units=found,
         waits=(*_after_remote(own, order, index_of), *turns),
         shared_bytes=peaks,
         crowded=frozenset(index_of[name] for name in live),
+        borrowers={index_of[tensor.layer]: len(tensor.remote) for tensor in own if tensor.remote},
         multicasts=tuple(
             (index_of[name], tuple(index_of[other] for other in others)) for name, others in multicast.readers.items()
         ),
@@ -147,10 +168,8 @@ class _Writer:
         self._home_costs = HomeCosts(costs, data)
         self._known: dict[Hashable, Variant | None] = {}
 
-    def unit(
-        self, name: str, accelerator: str, live: Sequence[HomeTensor], reads: tuple[int, ...], leaves: Mapping[int, int]
-    ) -> UnitAtHome:
-        """A layer beside the tensors that live in its accelerator's level."""
+    def states(self, name: str, accelerator: str, live: Sequence[HomeTensor]) -> Callable[[bool, bool], Variants]:
+        """A layer beside the tensors that live in its accelerator's level, as `UnitAtHome.otherwise` has it."""
         layer = self._costs.graph[name]
 
         @cache
@@ -159,7 +178,7 @@ class _Writer:
             step = step_of(self._costs.graph, name, accelerator, here)
             return self._variants(layer, step, self._feeds.of(name, links=not missing, shared=shared))
 
-        return UnitAtHome(variants=state(False, True), otherwise=state, reads=reads, leaves=leaves)
+        return state
 
     def _variants(self, layer: Layer, step: Step, fed: Fed) -> Variants:
         streamed = self._alike(layer, step, fed, parameters=False)
@@ -197,9 +216,6 @@ class _Writer:
 
     def _cost(self, step: Step, *, parameters: bool) -> tuple[LayerCost | None, int]:
         """The cost beside what lives there, and what it holds in the level beside that."""
-        if self._costs.system.accelerator(step.accelerator).array.buffer("activation") is None:
-            cost = self._costs.cost(step.layer, step.accelerator, Residency(parameters=parameters))
-            return (cost if cost.residency.parameters == parameters else None), 0
         held = self._home_costs.best(step, parameters=parameters)
         return (None, 0) if held is None else (held.cost, held.beside_bytes)
 

@@ -66,6 +66,8 @@ class Plan:
     """Tensors that an accelerator gets from another one."""
     shared_bytes: Mapping[str, int]
     """Of each shared memory, what it needs to have to itself for its tensors at home."""
+    borrowers: Mapping[int, int]
+    """Of each unit whose output is read over links, how many units do."""
     multicasts: tuple[tuple[int, tuple[int, ...]], ...]
     """A unit that reads parameters for others at the same time, and those."""
     sharing: Mapping[int, tuple[int, ...]]
@@ -140,6 +142,7 @@ def _new_plan(
         copies_after=_grouped((copy.after_copy, number) for number, copy in enumerate(copies)),
         handoffs=handoffs(graph, assignment),
         shared_bytes=homes.shared_bytes,
+        borrowers=homes.borrowers,
         multicasts=homes.multicasts,
         sharing=_sharing(graph, groups, where),
         units=tuple(
