@@ -4,6 +4,8 @@ Of those equal to it none may lie below the floor of the figure that the objecti
 than the last tiles that tiles of any stage lead to.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from drawn import layer_of
@@ -13,7 +15,7 @@ from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
 from mensa_sim.cost.mapping.arrays.fronts import Fronts
 from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
-from mensa_sim.cost.mapping.arrays.ranks import TIES
+from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests
 from mensa_sim.cost.mapping.arrays.sides import outer_orders
 from mensa_sim.cost.mapping.candidates import ROTATIONS, stage_count
 from mensa_sim.cost.mapping.chains import first_chains, grown
@@ -34,26 +36,38 @@ _CHAINS = 300
 """Chains of each nest, at regular places of all: a choice."""
 
 
+class Drawn:
+    """Chains of a nest on a machine, at regular places of all."""
+
+    def __init__(self, machine: str, nest: str, objective: str) -> None:
+        system = load_system(machine)
+        placed, memory = system.accelerators[0], system.memory_of(machine)
+        steps, energy = Steps(nest=NESTS[nest], steps=2, resident=True), energy_model(placed, memory)
+        pricer = Pricer(layer_of(NESTS[nest]), placed.array, memory, energy, steps, objective)
+        ((self.search, pricers, residencies),) = searches([pricer])
+        self.cases, self.pool = cases_of(pricers, residencies), TilePool(self.search.tasks)
+        some = first_chains(self.pool)
+        for _ in range(stage_count(self.search.tasks[0].ways) - 2):
+            some = grown(self.pool, some)
+            some = picked(some, np.unique(np.linspace(0, len(some.task) - 1, _CHAINS).astype(np.intp)))
+        self.chains, self.orders = some, outer_orders(self.search.groups)
+        lowest = [self.search.floors.demand(case) for case in self.cases]
+        self.last = LastTiles(self.pool, 0, self.cases, lowest)
+
+    def space(self, last: Mapping[int, LastTiles] | None = None) -> Candidates:
+        """Their candidates, of some last tiles."""
+        return Candidates(self.pool, self.chains, self.search.groups, ROTATIONS, self.orders, last)
+
+
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
 @pytest.mark.parametrize("nest", NESTS)
 @pytest.mark.parametrize("machine", ["hexagon_hvx", "ethos_u55", "simba_chiplet"])
 def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str, objective: str) -> None:
-    system = load_system(machine)
-    placed, memory = system.accelerators[0], system.memory_of(machine)
-    steps, energy = Steps(nest=NESTS[nest], steps=2, resident=True), energy_model(placed, memory)
-    pricer = Pricer(layer_of(NESTS[nest]), placed.array, memory, energy, steps, objective)
-    ((search, pricers, residencies),) = searches([pricer])
-    cases, pool = cases_of(pricers, residencies), TilePool(search.tasks)
-    some = first_chains(pool)
-    for _ in range(stage_count(search.tasks[0].ways) - 2):
-        some = grown(pool, some)
-        some = picked(some, np.unique(np.linspace(0, len(some.task) - 1, _CHAINS).astype(np.intp)))
-    orders = outer_orders(search.groups)
-    last = LastTiles(pool, 0, cases, [search.floors.demand(case) for case in cases])
+    drawn = Drawn(machine, nest, objective)
+    cases, some, space = drawn.cases, drawn.chains, drawn.space()
     inner = len(some.tiles)
-    least_s = np.max([last.least_s(tiles, inner - stage) for stage, tiles in enumerate(some.tiles)], axis=0)
-    floors = Fronts(pool, some, search.groups, orders, cases, least_s).floors
-    space = Candidates(pool, some, search.groups, ROTATIONS, orders)
+    least_s = np.max([drawn.last.least_s(tiles, inner - stage) for stage, tiles in enumerate(some.tiles)], axis=0)
+    floors = Fronts(drawn.pool, some, drawn.search.groups, drawn.orders, cases, least_s).floors
     figures = space.figures(entries := np.arange(len(space.grid.tiles)))
     chain, left_out = space.grid.part_of(entries), 0
     for floor, second_floor, own_s, case in zip(*floors, least_s, cases, strict=True):
@@ -66,3 +80,19 @@ def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str,
         left_out += np.count_nonzero(floor > priced.objective.min() * TIES)
     as_fast = (machine, nest, objective) == ("ethos_u55", "matmul", "latency")  # each chain computes all the time
     assert left_out or as_fast, "a floor that leaves out no chain says nothing"
+
+
+@pytest.mark.parametrize("nest", NESTS)
+@pytest.mark.parametrize("machine", ["hexagon_hvx", "simba_chiplet"])
+def test_last_tiles_that_are_left_out_hold_no_winner_and_are_not_tried(machine: str, nest: str) -> None:
+    drawn = Drawn(machine, nest, "latency")
+    space = drawn.space()
+    reached = best_of_nests(
+        space.figures(np.arange(len(space.grid.tiles))).best(drawn.cases), space.grid.task_of_entry, 1
+    )
+    drawn.last.leave_out(reached)
+    left = drawn.space({0: drawn.last})
+    entries = np.arange(len(left.grid.tiles))
+    again = best_of_nests(left.figures(entries).best(drawn.cases), left.grid.task_of_entry, 1)
+    assert (again == reached).all()
+    assert len(entries) < len(space.grid.tiles), "tiles that leave out nothing say nothing"

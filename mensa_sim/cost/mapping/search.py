@@ -45,6 +45,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
+_SOME = 50
+"""Chains of a nest above which its last tiles are looked at where time alone counts: a choice."""
 _MANY = 200
 """Chains of a nest above which four times as many are followed again: a choice."""
 _PIECE = 1024
@@ -98,8 +100,8 @@ class Search:
         self.whole = None if self._inner_stages else self._space(first_chains(self._pool))
         self.floors = Floors(tasks)
 
-    def _space(self, some: Chains) -> Candidates:
-        return Candidates(self._pool, some, self.groups, self.inner, self.outer)
+    def _space(self, some: Chains, last: Mapping[int, LastTiles] | None = None) -> Candidates:
+        return Candidates(self._pool, some, self.groups, self.inner, self.outer, last)
 
     @property
     def candidates(self) -> list[int]:
@@ -167,19 +169,19 @@ class Search:
             while len(few.tiles) <= self._inner_stages and len(few.task):
                 few, _, floors = floored(few)
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
-            return best(self._space(few).reached(residencies), few.task) if len(few.task) else anything
+            return best(self._space(few, last).reached(residencies), few.task) if len(few.task) else anything
 
         some, least_s, floors = floored(first_chains(self._pool))
         reached = followed(some, floors, _FIRST)
         hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
         some, least_s = picked(some, hopeful), least_s[:, hopeful]
+        for task in np.flatnonzero(np.bincount(some.task) > _SOME).tolist() if by_time else ():
+            last[task] = LastTiles(self._pool, task, residencies, lowest)
         known: Floats | None = floors[..., hopeful]
         while len(some.task):
             some, floors = _hopeful(fronts(some, least_s, known), reached)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
-                for task in set(some.task[many].tolist()) - last.keys() if by_time else ():
-                    last[task] = LastTiles(self._pool, task, residencies, lowest)
                 further = followed(picked(some, many), floors[..., many], 4 * _FIRST)
                 both = np.concatenate([reached, further], axis=-1)
                 reached = best(both, np.tile(np.arange(len(self.tasks)), 2))
@@ -187,11 +189,15 @@ class Search:
             if len(some.tiles) > self._inner_stages:
                 break
             (some, least_s), known = around(some), None
+        for task, tiles in last.items():
+            tiles.leave_out(reached[..., [task]])
         if len(some.task) > _PIECE:
             pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
-            found = np.concatenate([self._space(picked(some, each)).reached(residencies) for each in pieces], axis=-1)
+            found = np.concatenate(
+                [self._space(picked(some, each), last).reached(residencies) for each in pieces], axis=-1
+            )
             some = picked(some, np.flatnonzero(near(found, some.task, best(found, some.task)).any(axis=0)))
-        return self._space(some if len(some.task) else self._least())
+        return self._space(some, last) if len(some.task) else self._space(self._least())
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         """For each residency the best candidate of each nest; none where no candidate fits.

@@ -1,6 +1,6 @@
 """The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 
 import numpy as np
@@ -9,7 +9,7 @@ from mensa_sim.arrays import Floats, numbered, picked
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
-from mensa_sim.cost.mapping.arrays.grid import Entries, Grid
+from mensa_sim.cost.mapping.arrays.grid import Entries, Grid, LeftTiles
 from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests, near
 from mensa_sim.cost.mapping.arrays.rows import OperandArrays
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
@@ -50,10 +50,12 @@ class Candidates:
         groups: Sequence[Sequence[Operand]],
         inner: Sequence[GroupOrder],
         outer: Sequence[Order],
+        last: Mapping[int, LeftTiles] | None = None,
     ) -> None:
+        """Of the nests in `last` only those last tiles are tried that are left."""
         self._target, self._groups = pool.tasks[0].target, groups
         self.inner, self.outer = inner, outer
-        self.grid = Grid(pool, chains)
+        self.grid = Grid(pool, chains, last=last)
         self.arrays = {operand: OperandArrays(self._target, self.grid, operand, inner) for operand in OPERANDS}
         self.inside: dict[Operand, Indices] = {
             operand: np.array([inside_index(operand, order.groups) for order in outer]) for operand in OPERANDS

@@ -3,7 +3,7 @@ of the last stage above it. The nests lie one behind another along the axis of e
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,13 @@ Kind = TypeVar("Kind", np.float64, np.intp, np.bool_)
 def one_or_array(numbers: Sequence[int]) -> Any:
     """The whole number that all of some nests have, or [task] those of each."""
     return numbers[0] if len(set(numbers)) == 1 else np.array(numbers)
+
+
+class LeftTiles(Protocol):
+    """Last tiles of one nest, of which some are left."""
+
+    def left(self, extents: Indices) -> Bools:
+        """[tile] Whether each is, by its extents: [dim, tile]."""
 
 
 class Entries:
@@ -43,10 +50,13 @@ class Entries:
 class Grid(Entries):
     """Trips of each group of loops over the tiles of each stage, one entry per combination of extents.
 
-    A bare grid has one entry per chain: the tile of every stage that the chain leaves open is the whole nest.
+    A bare grid has one entry per chain: the tile of every stage that the chain leaves open is the whole nest. Of the
+    nests in `last` only those last tiles are tried that are left.
     """
 
-    def __init__(self, pool: TilePool, chains: Chains, *, bare: bool = False) -> None:
+    def __init__(
+        self, pool: TilePool, chains: Chains, *, bare: bool = False, last: Mapping[int, LeftTiles] | None = None
+    ) -> None:
         tasks = pool.tasks
         self.pool, self.dims = pool, pool.dims
         self.chains, self.bare, self.known = chains, bare, len(chains.tiles)
@@ -67,22 +77,24 @@ class Grid(Entries):
         if not bare:
             counts = np.array([self._take_options(tasks, row) for row in range(len(self.dims))])
         self.entries_of_part: Indices = counts.prod(axis=0)
-        super().__init__(tasks, np.repeat(chains.task, self.entries_of_part))
-        self.starts: Indices = np.cumsum(self.entries_of_part) - self.entries_of_part
         self.chosen: Indices = (
             np.zeros(counts.shape, dtype=np.intp)
             if bare
             else np.concatenate([positions(tuple(each)) for each in counts.T.tolist()], axis=1)
         )
         """[dim, entry] Position of an entry's extent among those of its chain."""
+        if last:
+            self._leave_out(last)
+        super().__init__(tasks, np.repeat(chains.task, self.entries_of_part))
+        self.starts: Indices = np.cumsum(self.entries_of_part) - self.entries_of_part
         self.trips: list[dict[str, Floats]] = [{} for _ in range(self.stages)]
         """[stage][group][entry] Tiles of a stage along the dims of a group, over the whole nest."""
         self.still: list[dict[str, Bools]] = [{} for _ in range(self.stages)]
         """[stage][group][entry] Whether a tile of the next stage holds a single one of this along the group; over the
         last stage, whether the nest does."""
         self._count()
-        last = self.trips[-1]
-        self.tiles: Floats = last["K"] * last["R"] * last["S"] * last["G"]
+        outer = self.trips[-1]
+        self.tiles: Floats = outer["K"] * outer["R"] * outer["S"] * outer["G"]
         """[entry] Tiles of the last stage."""
 
     def _take_options(self, tasks: Sequence[NestTask], row: int) -> Indices:
@@ -100,6 +112,18 @@ class Grid(Entries):
         self.first_option[row] = (np.cumsum(counts) - counts)[which]
         found: Indices = counts[which]
         return found
+
+    def _leave_out(self, last: Mapping[int, LeftTiles]) -> None:
+        """The entries whose last tiles are not left."""
+        part = np.repeat(np.arange(len(self.entries_of_part)), self.entries_of_part)
+        task = self.chains.task[part]
+        extents = np.stack([self.of_option(row, self.options[row]) for row in range(len(self.dims))]).astype(np.int64)
+        stays: Bools = np.ones(len(part), dtype=bool)
+        for number, tiles in last.items():
+            mine = np.flatnonzero(task == number)
+            stays[mine] = tiles.left(extents[:, mine])
+        self.chosen = self.chosen[:, stays]
+        self.entries_of_part = np.bincount(part[stays], minlength=len(self.entries_of_part))
 
     def _count(self) -> None:
         last, pool = self.stages - 1, self.pool

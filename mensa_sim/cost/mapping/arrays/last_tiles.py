@@ -38,7 +38,9 @@ class LastTiles:
         """Extents by dim."""
         self._around_known: dict[tuple[str, int, int], list[bool]] = {}
         self._chosen: Indices = positions(tuple(map(len, self._options.values())))
-        """[dim, last tile]"""
+        """[dim, last tile] Which of the extents."""
+        self._left: Bools = np.ones(self._chosen.shape[1], dtype=bool)
+        """[tile] Of all at first, which are still among them."""
         reached = [each.reached(self._task.target) for each in self._demands(residencies, lowest)]
         self._latency_s, self._value = (np.stack([each[figure] for each in reached]) for figure in (0, 2))
         """[residency, last tile]"""
@@ -89,8 +91,15 @@ class LastTiles:
         """Those that hold no winner, given what the nest reaches: [figure, residency, 1]."""
         first = np.zeros(self._chosen.shape[1], dtype=np.intp)
         left = near(np.stack([self._value, np.zeros_like(self._value)]), first, reached).any(axis=0)
+        self._left[self._left] = left
         self._chosen = self._chosen[:, left]
         self._latency_s, self._value = self._latency_s[:, left], self._value[:, left]
+
+    def left(self, extents: Indices) -> Bools:
+        """[tile] Whether tiles of such extents, [dim, tile], are still among them."""
+        places = [np.searchsorted(self._options[dim], own) for dim, own in zip(self._options, extents, strict=True)]
+        found: Bools = self._left[np.ravel_multi_index(places, tuple(map(len, self._options.values())))]
+        return found
 
     def least_s(self, tiles: Indices, stages: int) -> Floats:
         """[residency, tile] The time of those around tiles of so many stages further in; infinite if none is."""
