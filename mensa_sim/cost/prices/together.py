@@ -1,6 +1,7 @@
 """The costs of several layers on one accelerator: those that are alike are searched in the same arrays."""
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, Residency
@@ -89,12 +90,14 @@ def costs_together(asked: Sequence[PricedCase]) -> list[LayerCost | None]:
     """What each costs where the operands that stay on chip, and how often each crosses, are given; none: no room."""
     alike: dict[Hashable, list[int]] = {}
     for index, each in enumerate(asked):
-        alike.setdefault((each.pricer.likeness, each.kept), []).append(index)
+        alike.setdefault(each.pricer.likeness, []).append(index)
     best: list[Mapped | None] = [None] * len(asked)
     for own in alike.values():
         for search, places in _searches([asked[index].pricer for index in own]):
             some = [own[place] for place in places]
-            (found,) = search.best([case_of([asked[index] for index in some])])
-            for index, mapped in zip(some, found, strict=True):
-                best[index] = mapped
+            case = case_of([asked[index] for index in some])
+            kinds = list(dict.fromkeys(asked[index].kept for index in some))
+            found = dict(zip(kinds, search.best([replace(case, kept=kept) for kept in kinds]), strict=True))
+            for task, index in enumerate(some):
+                best[index] = found[asked[index].kept][task]
     return assembled(asked, best) if asked else []
