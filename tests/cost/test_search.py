@@ -1,6 +1,6 @@
 """The vectorised search against every candidate of its space priced one by one."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import product
 
@@ -82,6 +82,14 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
     assert abs(cost.latency_ps(MEMORY.effective_bytes_per_s) - latency_ps) < 4
     energy_pj = cost.energy_pj + leakage_pj(energy.leakage_mw, latency_ps)
     return FIGURES[objective](energy_pj, latency_ps)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounds_of_few_too() -> Iterator[None]:
+    """Bounds rule out what holds no winner however few the entries are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mensa_sim.cost.mapping.search._FEW", 0)
+        yield
 
 
 MOST = 100

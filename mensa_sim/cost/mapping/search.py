@@ -1,9 +1,10 @@
 """The best mappings of loop nests: all candidates of several nests decided at once, for every residency asked for.
 
-Of each entry a bound is priced first, which none of its orders of loops is below. The entries whose bound is least are
-priced in every order; then those whose bound is not above what these reach. The others hold no winner, nor do those
-whose bound is only equal and that take more of what the objective does not count. Behind several SRAMs it is so with
-chains of inner tiles first, and then with the last tiles around those that may hold a winner.
+Few entries are priced in every order. Of each of many a bound is priced first, which none of its orders of loops is
+below. The entries whose bound is least are priced in every order; then those whose bound is not above what these reach.
+The others hold no winner, nor do those whose bound is only equal and that take more of what the objective does not
+count. Behind several SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that
+may hold a winner.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
 
 
+_FEW = 512
+"""Entries that are all priced in every order, as telling which of them may win takes longer: a choice."""
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _SOME = 50
@@ -205,12 +208,13 @@ class Search:
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
         space = self._promising(residencies)
-        entries = space.worthy(residencies)
+        total = len(space.grid.tiles)
+        entries = np.arange(total) if total <= _FEW else space.worthy(residencies)
         found: list[list[Mapped | None]] = [[None] * len(self.tasks) for _ in residencies]
-        if not len(entries):
-            return found
         figures = space.figures(entries)
         chosen = [self._chosen(space, entries, figures, case) for case in residencies]
+        if not any(len(each.task) for each in chosen):
+            return found
         winners = joined([each.winners for each in chosen])
         first, kind = distinct([winners.inner, winners.row, winners.entry, *map(_as_index, winners.holds.values())])
         few = picked(winners, first)
