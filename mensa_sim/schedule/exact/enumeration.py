@@ -1,10 +1,11 @@
 """Every schedule of a small problem with branches in parallel: exact where memories and links are shared too."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice, product
 from math import prod
 
-from mensa_sim.schedule.exact.weighted import Candidate, evaluated, proved_by
+from mensa_sim.schedule.exact.weighted import Candidate, evaluated
 from mensa_sim.schedule.problem import Problem
 
 MAX_SCHEDULES = 2000
@@ -30,7 +31,8 @@ class EverySchedule:
     def minimise(self, energy_weight: float, latency_weight: float) -> Candidate:
         """The optimum; its bound is its own value."""
         best = min(self._found, key=lambda candidate: candidate.weighted(energy_weight, latency_weight))
-        return proved_by(best, best.weighted(energy_weight, latency_weight), "exact: every schedule was tried")
+        value = best.weighted(energy_weight, latency_weight)
+        return replace(best, bound=value, proof="exact: every schedule was tried")
 
 
 def few_schedules(problem: Problem) -> bool:

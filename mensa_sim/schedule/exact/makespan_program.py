@@ -18,7 +18,8 @@ import numpy as np
 from mensa_sim.arrays import Floats
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.exact.arrays import Arrays
-from mensa_sim.schedule.exact.linear_program import LinearProgram, chosen, tightened
+from mensa_sim.schedule.exact.linear_program import chosen, tightened
+from mensa_sim.schedule.exact.placement_program import PlacementProgram
 from mensa_sim.schedule.exact.weighted import Candidate, best_of, cheapest_apart, evaluated
 from mensa_sim.schedule.problem import Problem
 
@@ -88,9 +89,14 @@ class MakespanProgram:
         self._horizon = max(1.0, float(worst_ps) / self._scale_ps)
         self._shortest_ps = max(critical_path_ps(arrays), least_load_ps(arrays))
         self._least_energy_pj = max(least_energy_pj, cheapest_apart(arrays, 1.0, 0.0))
-        self._program = LinearProgram()
-        self._energies: dict[int, float] = {}
-        self._places = self._placements()
+        self._placement = PlacementProgram(arrays)
+        self._placement.add_units([unit.allowed for unit in self.problem.units])
+        self._program, self._places = self._placement.program, self._placement.places
+        self._energies = {
+            column: float(arrays.energy_pj[index, accelerator])
+            for index, places in enumerate(self._places)
+            for accelerator, column in places.items()
+        }
         host = self.problem.host_ps / self._scale_ps
         self._starts = [self._program.variable(low=host, high=self._horizon) for _ in self.problem.units]
         limit = self._horizon if deadline_ps is None else min(self._horizon, deadline_ps / self._scale_ps)
@@ -142,18 +148,6 @@ class MakespanProgram:
         order = consistent_order(self._arrays, assignment, starts)
         return evaluated(self.problem, assignment, order)
 
-    def _placements(self) -> list[dict[int, int]]:
-        arrays, program = self._arrays, self._program
-        found = []
-        for index, unit in enumerate(self.problem.units):
-            places = {}
-            for accelerator in unit.allowed:
-                places[accelerator] = program.variable(integral=True)
-                self._energies[places[accelerator]] = float(arrays.energy_pj[index, accelerator])
-            program.row([(column, 1.0) for column in places.values()], low=1.0, high=1.0)
-            found.append(places)
-        return found
-
     def _duration(self, index: int) -> list[tuple[int, float]]:
         latency_ps = self._arrays.latency_ps[index]
         return [(column, float(latency_ps[a]) / self._scale_ps) for a, column in self._places[index].items()]
@@ -183,18 +177,15 @@ class MakespanProgram:
         for reader in readers:
             ways = {(s, m): program.variable() for s in memories for m in memories}
             for s in memories:
-                made = [(column, -1.0) for column in self._in_memory(producer, s)]
+                made = [(column, -1.0) for column in self._placement.in_memory(producer, s)]
                 program.row([*((ways[s, m], 1.0) for m in memories), *made], low=0.0, high=0.0)
             for m in memories:
-                used = [(column, -1.0) for column in self._in_memory(reader, m)]
+                used = [(column, -1.0) for column in self._placement.in_memory(reader, m)]
                 program.row([*((ways[s, m], 1.0) for s in memories), *used], low=0.0, high=0.0)
             for way, column in paid.items():
                 program.row([(column, 1.0), (ways[way], -1.0)], low=0.0)
             waits[reader] = [(ways[way], float(arrays.copy_ps[number][way]) / self._scale_ps) for way in paid]
         return waits
-
-    def _in_memory(self, index: int, memory: int) -> list[int]:
-        return [column for a, column in self._places[index].items() if self._arrays.memory[a] == memory]
 
     def _loads(self) -> None:
         """No accelerator, and no memory's channel, is given more work than the makespan."""

@@ -55,11 +55,6 @@ def evaluated(problem: Problem, assignment: Sequence[int], order: Sequence[int] 
     )
 
 
-def proved_by(candidate: Candidate, bound: float, proof: str) -> Candidate:
-    """The candidate beside a bound, and how that was proved."""
-    return replace(candidate, bound=bound, proof=proof)
-
-
 def best_of(
     found: Sequence[Candidate], energy_weight: float, latency_weight: float, bound: float, finished: bool
 ) -> Candidate:
@@ -124,7 +119,7 @@ class EliminationSolver:
         chosen = best[np.arange(len(best)), values[: len(best)]]
         found = evaluated(self.problem, [int(accelerator) for accelerator in chosen])
         value = found.weighted(energy_weight, latency_weight)
-        return proved_by(found, value, "exact: dynamic programming over the graph")
+        return replace(found, bound=value, proof="exact: dynamic programming over the graph")
 
     def _copies(self, copies: Floats) -> Iterator[Floats]:
         """What each tensor's copies cost: by memories of producer and reader, or of each and the set that holds it."""

@@ -15,7 +15,7 @@ from mensa_sim.hardware.host import HOST
 from mensa_sim.objective import PERIOD
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.linear_program import SOLVED, STOPPED, TOLERANCE, chosen, tightened
-from mensa_sim.schedule.exact.serial_program import PlacementProgram
+from mensa_sim.schedule.exact.placement_program import PlacementProgram
 from mensa_sim.schedule.policies.heft import heft
 from mensa_sim.schedule.policies.mensa import mensa
 from mensa_sim.schedule.policies.simple import greedy
