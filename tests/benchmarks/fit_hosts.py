@@ -32,7 +32,7 @@ from mensa_sim.workload.load import load_workload
 HOSTS: Mapping[str, tuple[str, ...]] = {
     "coral_usb3": ("overhead", "out", "link"),
     "coral_usb3_jetson": ("overhead", "in", "out", "link"),
-    "coral_usb3_500mhz": ("overhead", "both"),
+    "coral_usb3_500mhz": ("in",),
     "coral_usb2": ("overhead", "in", "out", "link"),
     "coral_pcie": ("overhead", "out", "both"),
     "coral_dev_board": ("out", "both", "instructions"),

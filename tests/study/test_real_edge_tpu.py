@@ -1,14 +1,18 @@
 """Predictions against measured Edge TPUs, and of their compiler; bounds are those reached, with some room."""
 
+import csv
 import re
 from pathlib import Path
+from statistics import linear_regression
 
 import pytest
 
 from mensa_sim.hardware.files import load_system
+from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
-from mensa_sim.study.validate.reference_rows import HOST_PARTS, reference_measurements
+from mensa_sim.study.validate.predict import Predictor
+from mensa_sim.study.validate.reference_rows import HOST_PARTS, mobilenet_grid, reference_measurements
 from mensa_sim.study.validate.validate import ValidateResult, ValidationRow, shipped_measurements, validate
 
 Rows = list[ValidationRow]
@@ -135,6 +139,29 @@ def test_the_plain_roofline_is_further_off(result: ValidateResult, group: str) -
 )
 def test_models_on_hosts_with_few_rows_are_near(result: ValidateResult, system: str, bound: float) -> None:
     assert mean(chosen(result, system)) < bound
+
+
+def test_the_500_mhz_hosts_link_is_as_fast_as_first_inferences_bring_parameters(
+    reference: Path, tmp_path: Path
+) -> None:
+    """What a first inference takes longer than later ones is what its parameters take to cross, and hardly more."""
+    predictor, system = Predictor(), load_system("coral_usb3_500mhz")
+    with (reference / "coral" / "desktop_500mhz.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    kept, longer_ms = [], []
+    for row in rows:
+        alpha, pixels = row["model"].removeprefix("mobilenet_v1_").split("_")
+        path = tmp_path / f"{row['model']}.yaml"
+        path.write_text(write_yaml(mobilenet_grid(row["model"], float(alpha), classes=1001, pixels=int(pixels))))
+        kept.append(predictor.predict(str(path), "coral_usb3_500mhz", "cached_parameter_bytes"))
+        longer_ms.append(float(row["first_inference_ms"]) - float(row["latency_ms"]))
+    slope, intercept = linear_regression(kept, longer_ms)
+    rate = system.memory_of("coral").effective_bytes_per_s
+    assert rate == pytest.approx(1e3 / slope, rel=0.005)
+    assert abs(intercept) < 0.1
+    assert all(
+        each == pytest.approx(size * slope + intercept, rel=0.02) for size, each in zip(kept, longer_ms, strict=True)
+    )
 
 
 def test_the_compilers_cycles_are_within_12_percent(result: ValidateResult) -> None:

@@ -261,9 +261,7 @@ def _desktop(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
 
 def _swept_workload(model: str) -> str | Workload | None:
     """A shipped workload's name, a workload file as data, or none for a model that is not known."""
-    if (
-        model == "coco_ssd_mobilenet_v1"
-    ):  # TensorFlow Lite's first, of ten boxes; its report has a width of 0.75 on chip
+    if model == "coco_ssd_mobilenet_v1":  # of ten boxes and, as its report says, of a width of 0.75
         return detector(f"ssd_mobilenet_v1_0.75{ENDS_ON_HOST}", "mobilenet_v1", alpha=0.75, detections=10)
     if model in _NAMES.swept:
         return _NAMES.swept[model]
