@@ -187,6 +187,34 @@ def test_ports_that_become_one_are_told(tmp_path: Path) -> None:
     assert "sram: of its 2 ports the widest that reads and writes counts, 64 bits" in made.chosen
 
 
+def test_memories_whose_costs_zigzag_has_worked_out_are_priced_by_the_technology(tmp_path: Path) -> None:
+    auto = ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, w_cost: 12.8", "auto_cost_extraction: true")
+    made = converted(tmp_path, core_yaml=auto)
+    spec = array(tmp_path, "core")
+    assert [level.read_pj_per_bit for level in spec.levels] == [0.02 / 16, None]
+    assert "technology: cmos_22nm prices MACs and sram, where the tool asks CACTI" in made.chosen
+    assert {"operational_array.unit_energy", "memories.dram.r_cost", "memories.dram.w_cost"} <= set(made.left_out)
+    assert load_system(tmp_path / "out" / "core.yaml").memory_of("core").kind == "lpddr4"
+    given = ZIGZAG_ACCELERATOR.replace(
+        "r_cost: 6.4, w_cost: 12.8", "r_cost: 6.4, w_cost: 12.8, auto_cost_extraction: false"
+    )
+    converted(tmp_path, both_yaml=given.replace("name: core", "name: both"))
+    assert array(tmp_path, "both").levels[1].read_pj_per_bit == 0.1
+
+
+def test_the_widest_ports_of_both_directions_are_told_by_their_widths(tmp_path: Path) -> None:
+    ports = """ports: [{name: r1, type: read, bandwidth_min: 8, bandwidth_max: 64},
+      {name: r2, type: read, bandwidth_min: 8, bandwidth_max: 32},
+      {name: w1, type: write, bandwidth_min: 8, bandwidth_max: 16}]}
+  dram"""
+    text = re.sub(
+        r"ports: \[\{name: rw_port_1, type: read_write, bandwidth_min: 32[^\n]*\n  dram", ports, ZIGZAG_ACCELERATOR
+    )
+    assert text != ZIGZAG_ACCELERATOR
+    told = converted(tmp_path, core_yaml=text).chosen
+    assert "sram: of its 3 ports the widest that reads and writes counts, 64 bits and 16 bits" in told
+
+
 def test_the_last_of_two_equal_keys_counts_in_files_of_others_and_is_told(tmp_path: Path) -> None:
     twice = ZIGZAG_ACCELERATOR.replace("name: core", "name: first\nname: core")
     made = converted(tmp_path, core_yaml=twice)
@@ -488,7 +516,11 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
     ("name", "text", "told"),
     [
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("size: 16,", "size: 3,"), "memories.rf: size is 3 bits"),
-        ("a.yaml", ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, ", ""), "memories.sram.r_cost: is required"),
+        (
+            "a.yaml",
+            ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, ", ""),
+            "memories.sram: r_cost: is required without auto_cost",
+        ),
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("r_cost: 6.4", "r_cost: -6.4"), "r_cost and w_cost must not be negative"),
         (
             "a.yaml",

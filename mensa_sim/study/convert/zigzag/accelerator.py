@@ -12,6 +12,8 @@ from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import (
     CLOCK_HZ,
+    MEMORY_KIND,
+    TECHNOLOGY,
     ForeignFile,
     accelerator_files,
     bare_technology,
@@ -99,18 +101,27 @@ class ZigZagMemory:
     ports: tuple[ZigZagPort, ...]
     served_dimensions: tuple[str, ...]
     """Axes along which one instance serves all lanes."""
-    r_cost: float
-    """pJ of an access of the full width."""
-    w_cost: float
+    r_cost: float | None = None
+    """pJ of an access of the full width; none where the tool has CACTI work it out."""
+    w_cost: float | None = None
+    auto_cost_extraction: bool = False
     force_double_buffering: bool = False
 
     def __post_init__(self) -> None:
         if self.size < BITS_PER_BYTE:
             raise ValueError(f"size is {self.size} bits, must be at least a byte")
-        if not min(self.r_cost, self.w_cost) >= 0:
+        for name in ("r_cost", "w_cost"):
+            if getattr(self, name) is None and not self.auto_cost_extraction:
+                raise ValueError(f"{name}: is required without auto_cost_extraction")
+        if not min(self.r_cost or 0, self.w_cost or 0) >= 0:
             raise ValueError("r_cost and w_cost must not be negative")
         if not self.widths("read") or not self.widths("write"):
             raise ValueError("ports: needs one that reads and one that writes")
+
+    @property
+    def priced(self) -> bool:
+        """Whether the file says what its accesses cost."""
+        return self.r_cost is not None and self.w_cost is not None
 
     def widths(self, direction: str) -> list[ZigZagPort]:
         """The ports that go in a direction, the widest first."""
@@ -162,9 +173,16 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
     axes = _axes(file, array, spatial)
     levels = _levels(file, inner, [axis for axis, _ in axes], spatial)
     port, _ = _widest(file, outermost, memory)
-    energies = _energies(memory, source)
+    unpriced = [each for each, own in core.memories.items() if not own.priced]
     notes.choose(f"clock_hz: {CLOCK_HZ}, as the tool counts cycles")
-    if not array.unit_energy:
+    if unpriced:
+        notes.choose(f"technology: {TECHNOLOGY} prices MACs and {', '.join(unpriced)}, where the tool asks CACTI")
+        if array.unit_energy:
+            notes.leave(("operational_array", "unit_energy"))
+        if memory.priced:
+            notes.leave(("memories", outermost, "r_cost"))
+            notes.leave(("memories", outermost, "w_cost"))
+    elif not array.unit_energy:
         notes.choose("a MAC takes no energy, as the file states no unit_energy")
     notes.choose(f"accumulator_bits: {ACCUMULATOR_BITS}, where a workload states none")
     if set(memory.served_dimensions) != set(array.dimensions):
@@ -181,15 +199,18 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
         **({"operand_bits": max(array.input_precision)} if array.input_precision else {}),
         "levels": levels,
         "default_memory": {
-            "kind": _MEMORY_KIND,
+            "kind": MEMORY_KIND if unpriced else _MEMORY_KIND,
             "bandwidth_bytes_per_s": port.bandwidth_max * CLOCK_HZ // BITS_PER_BYTE,
             "efficiency": 1.0,
             "word_bits": port.bandwidth_min,
         },
         "source": f"{source}; converted",
     }
-    kinds = {_MEMORY_KIND: (energies["read_pj_per_bit"], energies["write_pj_per_bit"])}
-    technology = bare_technology(name, source, array.unit_energy, kinds)
+    energies = _energies(memory, source)
+    technology = None
+    if not unpriced:
+        kinds = {_MEMORY_KIND: (energies["read_pj_per_bit"], energies["write_pj_per_bit"])}
+        technology = bare_technology(name, source, array.unit_energy, kinds)
     return accelerator_files(file, data, technology, f"Converted from {file.path.name}, an accelerator of ZigZag.")
 
 
@@ -243,7 +264,7 @@ def _levels(
             level |= _ports(file, name, memory)
         else:
             element_bits = ACCUMULATOR_BITS if "output" in served else BITS_PER_BYTE
-            if memory.widths("read")[0].bandwidth_min > element_bits:
+            if memory.priced and memory.widths("read")[0].bandwidth_min > element_bits:
                 file.notes.choose(
                     f"{name}: an access moves one element of {element_bits} bits, at the full width's cost"
                 )
@@ -273,7 +294,10 @@ def _ports(file: ForeignFile, name: str, memory: ZigZagMemory) -> dict[str, Any]
 
 
 def _energies(memory: ZigZagMemory, source: str, element_bits: int = 0) -> dict[str, Any]:
-    """Energies per bit; a register file, which the tool reads by elements, spreads an access over one."""
+    """Energies per bit, where the file has any; a register file, which the tool reads by elements, spreads an access
+    over one."""
+    if memory.r_cost is None or memory.w_cost is None:
+        return {}
     read, write = memory.widths("read")[0], memory.widths("write")[0]
     return {
         "read_pj_per_bit": memory.r_cost / (min(element_bits, read.bandwidth_min) or read.bandwidth_max),
