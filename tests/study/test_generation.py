@@ -190,6 +190,26 @@ def test_steps_that_are_rounded_up_to_whole_cycles_are_one_stretch_of_which_few_
     assert total == pytest.approx(sum(map(cost, range(64, 4064))), rel=OFF_THE_LINE)
 
 
+def test_an_answer_whose_every_step_bends_is_looked_at_in_few_and_its_sum_is_as_near() -> None:
+    """As a tiny draft's on a large array: what ten thousand steps take bends at each."""
+    asked: list[int] = []
+    rough = [0.02 * (each * 7919 % 101) for each in range(10_000)]
+
+    def cost(context: int) -> float:
+        return 100.0 + 0.05 * context + 3 * (context // 64) + rough[context]
+
+    def profile(contexts: Sequence[int]) -> list[tuple[float]]:
+        asked.extend(contexts)
+        return [(cost(each),) for each in contexts]
+
+    found = linear_stretches(profile, 0, 9999)
+    assert [(low, high) for low, high in found if high - low > 256] == []
+    assert len(found) <= 256
+    assert len(asked) < 1500
+    total = sum((high - low + 1) * (cost(low) + cost(high)) / 2 for low, high in found)
+    assert total == pytest.approx(sum(map(cost, range(10_000))), rel=10 * OFF_THE_LINE)
+
+
 def test_a_slope_that_changes_beside_an_end_is_found() -> None:
     def cost(context: int) -> float:
         return 1000.0 + 5 * min(context, 40)

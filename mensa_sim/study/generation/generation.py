@@ -32,6 +32,9 @@ from mensa_sim.workload.layer import Layer
 SURPRISE = 3e-4
 """How far a simulated step may be from what is expected of it, as a share: else more are simulated."""
 
+NEAREST = 32
+"""Steps over this are how near simulated ones may lie: a choice, as `SHORTEST` is."""
+
 _ENERGIES = 3
 """Where the energies begin in the profile of a step."""
 
@@ -210,8 +213,9 @@ class _Between:
         """Between which contexts sizes grow evenly."""
 
     def anchor(self, simulate: Callable[[int], SystemResult], low: int, high: int) -> None:
-        """Simulates steps between two simulated ones until each is what was expected of it."""
-        if high - low < 2:
+        """Simulates steps between two simulated ones until each is what was expected of it, or its neighbours near."""
+        contexts = self._generation.generate.steps
+        if high - low <= max(1, (contexts[-1] - contexts[0]) // NEAREST):
             return
         middle = looked_at_first(low, high)
         expected, result = self.figures(middle), simulate(middle)

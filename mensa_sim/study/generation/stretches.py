@@ -68,6 +68,10 @@ LOOKED_AT = (0.382, 0.618)
 NEARER = 4
 """By so much each look is nearer to an end than the one before: a choice."""
 
+SHORTEST = 128
+"""Steps over this are the length to which a stretch is cut: many that bend at every step of an answer are not told
+apart, as what one is off the line is as likely to be above as below. A choice."""
+
 Profile = Callable[[Sequence[int]], Sequence[Sequence[float]]]
 """Figures of steps at several contexts, which are asked for together."""
 
@@ -85,16 +89,16 @@ def linear_stretches(profile: Profile, first: int, last: int) -> list[tuple[int,
     """
     known: dict[int, Sequence[float]] = {}
 
-    def figures(contexts: Sequence[int]) -> list[Sequence[float]]:
+    def figures(contexts: Sequence[int]) -> Sequence[Sequence[float]]:
         new = [each for each in contexts if each not in known]
         known.update(zip(new, profile(new), strict=True))
         return [known[each] for each in contexts]
 
     found: list[tuple[int, int]] = []
-    waiting = [(first, last)]
+    waiting, short = [(first, last)], max(1, (last - first) // SHORTEST)
     while waiting:
         low, high = waiting.pop()
-        if high - low < 2 or _linear(figures, low, high):
+        if high - low <= short or _linear(figures, low, high):
             found.append((low, high))
         else:
             cut = _round_number(low + 1, high)
@@ -103,31 +107,33 @@ def linear_stretches(profile: Profile, first: int, last: int) -> list[tuple[int,
 
 
 def _linear(figures: Profile, low: int, high: int) -> bool:
-    length = high - low
-    looks = _looked_at(length)
+    return all(_on_line(figures, low, high, looks) for looks in _looked_at(high - low))
+
+
+def _on_line(figures: Profile, low: int, high: int, looks: Sequence[int]) -> bool:
     start, end, *found = figures([low, high, *(low + at for at in looks)])
     for at, figure in zip(looks, found, strict=True):
         for here, one, other in zip(figure, start, end, strict=True):
-            if abs(here - (one + (other - one) * at / length)) > OFF_THE_LINE * max(abs(one), abs(other)):
+            if abs(here - (one + (other - one) * at / (high - low))) > OFF_THE_LINE * max(abs(one), abs(other)):
                 return False
     return True
 
 
-def _looked_at(length: int) -> list[int]:
-    """How far behind a stretch's first step it is looked at.
+def _looked_at(length: int) -> tuple[list[int], list[int]]:
+    """How far behind a stretch's first step it is looked at: inside, and then ever nearer to either end.
 
-    Ever nearer to either end: another slope there lies off the line within a few steps, while a cycle that is rounded
-    up in some steps, and not in others, lies as near everywhere.
+    Another slope beside an end lies off the line within a few steps, while a cycle that is rounded up in some steps,
+    and not in others, lies as near everywhere.
 
     >>> _looked_at(100)
-    [38, 62, 1, 99, 4, 96, 16, 84]
+    ([38, 62], [1, 99, 4, 96, 16, 84])
     """
-    places = [round(share * length) for share in LOOKED_AT]
+    beside: list[int] = []
     near = 1
     while 2 * near <= length:
-        places += [near, length - near]
+        beside += [near, length - near]
         near *= NEARER
-    return list(dict.fromkeys(places))
+    return [round(share * length) for share in LOOKED_AT], list(dict.fromkeys(beside))
 
 
 def _round_number(low: int, high: int) -> int:
