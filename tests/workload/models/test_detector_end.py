@@ -57,3 +57,12 @@ def test_a_detector_compares_each_box_that_it_keeps_with_every_anchor() -> None:
     assert decoded.vector_ops == 1917 * 4 * 3
     assert classes.vector_ops == 1917 * 91
     assert best.vector_ops == 1917 * 11 + 12 * 1917 * 20
+
+
+def test_a_narrower_detector_has_narrower_extra_stages_and_what_its_deployed_file_holds() -> None:
+    """4.23 MiB on chip with channels padded to 64, say reports of the first detector of TensorFlow Lite's examples."""
+    with torch.device("meta"):
+        narrow = ssd_mobilenet_v1(alpha=0.75)
+    assert [stage[-1].conv.out_channels for stage in narrow.extras] == [384, 192, 192, 96]
+    weights = sum(each.numel() for name, each in narrow.named_parameters() if "norm" not in name)
+    assert 0.9 < weights / (4.23 * 2**20) < 1
