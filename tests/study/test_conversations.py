@@ -9,6 +9,7 @@ import pytest
 import mensa_sim as ms
 from mensa_sim.errors import InfeasibleError, MensaError, UsageError
 from mensa_sim.simulate.scenario.conversation import Conversation, TokenCount, fixed
+from mensa_sim.study.generation.generation import WHOLE_STEPS
 from mensa_sim.study.run.flows import with_data_plan
 from mensa_sim.study.run.placement import Placement
 from mensa_sim.study.scenario import placing
@@ -56,16 +57,19 @@ def test_one_user_waits_as_long_as_an_answer_by_itself_takes(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("system", ["mensa_g", "npu_lpddr5_pim", "simba_4"])
 def test_of_one_token_a_conversation_is_an_answer_by_itself_in_stacks_too(tmp_path: Path, system: str) -> None:
-    """Stacks are placed as layers are; pieces, which no answer has, are taken as stacks."""
+    """Stacks are placed as layers are; pieces, which no answer has, are taken as stacks, and both say so."""
     file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 1}")
     alone = ms.run(tmp_path / "small.yaml", system=system, baseline=system, flow="stacks", new_tokens=1)
     answer, later = alone.answer, alone.main.steady
     assert answer is not None
     for flow in ("stacks", "tiles"):
-        found = ms.run_scenario(file, system=system, baseline=system, flow=flow).main.metrics
-        assert found.streams["chat"].max_ps == answer.latency_ps
+        main = ms.run_scenario(file, system=system, baseline=system, flow=flow).main
+        assert main.metrics.streams["chat"].max_ps == answer.latency_ps
         # the first prompt finds empty buffers, the five behind it the parameters that stayed
-        assert found.energy_pj == pytest.approx(answer.energy_pj + 5 * later.energy_pj, rel=1e-9)
+        assert main.metrics.energy_pj == pytest.approx(answer.energy_pj + 5 * later.energy_pj, rel=1e-9)
+        spoken = ms.run(tmp_path / "small.yaml", system=system, baseline=system, flow=flow, new_tokens=1).main
+        for caveats in (main.caveats, spoken.caveats):
+            assert (WHOLE_STEPS in caveats) == (flow == "tiles")
 
 
 def test_users_beside_each_other_wait_for_each_other_and_miss_deadlines(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ alone take room, and a layer has the mapping that is best in the whole level: no
 """
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import product
 
@@ -34,6 +34,8 @@ IN_MEMORY = -1
 """The place of a tensor that has no home. The others are the accelerators, whose levels hold what they make, and after
 them the memories on the chip, by index."""
 
+Lies = tuple[int, int]
+"""A unit whose tensor is at home, and its place."""
 _Cost = tuple[int, float, LayerCost]
 """Latency in ps and dynamic energy in pJ of a cost, and that."""
 
@@ -60,6 +62,11 @@ class InModes(Candidate):
 
     modes: Sequence[Mode]
 
+    @property
+    def homes(self) -> frozenset[Lies]:
+        """The tensors that are at home."""
+        return frozenset((unit, mode.output) for unit, mode in enumerate(self.modes) if mode.output != IN_MEMORY)
+
 
 class AtHomeSolver:
     """Exact for layer-by-layer latency with homes, by dynamic programming; raises `TooWideError` when made."""
@@ -68,7 +75,11 @@ class AtHomeSolver:
         self.problem = replace(problem, execution="serial")
         self._arrays = Arrays(problem)
         self._modes = list(modes_of(problem, costs))
-        self._memories = [self._arrays.memory[[mode.accelerator for mode in modes]] for modes in self._modes]
+        self._energies_pj = [np.array([mode.energy_pj for mode in modes]) for modes in self._modes]
+        self._latencies_ps = [np.array([float(mode.latency_ps) for mode in modes]) for modes in self._modes]
+        self._places = [np.array([mode.accelerator for mode in modes]) for modes in self._modes]
+        self._outputs = [np.array([mode.output for mode in modes]) for modes in self._modes]
+        self._memories = [self._arrays.memory[places] for places in self._places]
         self._tensors = [tensor for tensor in problem.tensors if tensor.size_bytes]
         self._holders = sets_of(len(self._arrays.memories))
         """The sets of memories that may hold a tensor which several read; else one place on the chip does."""
@@ -78,15 +89,25 @@ class AtHomeSolver:
         holders = len(self._holders) + len(self._homes)
         self._elimination = elimination_of([len(modes) for modes in self._modes], self._tensors, holders)
 
-    def minimise(self, energy_weight: float, latency_weight: float, assignment: Sequence[int] | None = None) -> InModes:
-        """The optimum, of one assignment where it is given; its bound is its own value."""
-        own = [
-            np.array([energy_weight * mode.energy_pj + latency_weight * mode.latency_ps for mode in modes])
-            for modes in self._modes
-        ]
-        if assignment is not None:
-            for costs, modes, place in zip(own, self._modes, assignment, strict=True):
-                costs[[mode.accelerator != place for mode in modes]] = np.inf
+    def may_live(self, unit: int) -> bool:
+        """Whether what a unit makes could be at home anywhere."""
+        return bool(np.any(self._outputs[unit] != IN_MEMORY))
+
+    def minimise(
+        self,
+        energy_weight: float,
+        latency_weight: float,
+        assignment: Sequence[int | None] = (),
+        without: Collection[Lies] = (),
+    ) -> InModes:
+        """The optimum, of one assignment or of some units', or without tensors in some places: its bound is its own."""
+        each = zip(self._energies_pj, self._latencies_ps, strict=True)
+        own = [energy_weight * energies_pj + latency_weight * latencies_ps for energies_pj, latencies_ps in each]
+        for costs, places, place in zip(own, self._places, assignment, strict=False):
+            if place is not None:
+                costs[places != place] = np.inf
+        for unit, place in without:
+            own[unit][self._outputs[unit] == place] = np.inf
         values, _ = self._elimination.minimise([*own, *self._copies(energy_weight, latency_weight)])
         found = self._predicted([modes[value] for modes, value in zip(self._modes, values[: len(own)], strict=True)])
         return replace(found, bound=found.weighted(energy_weight, latency_weight))
@@ -114,7 +135,7 @@ class AtHomeSolver:
         within_one = np.zeros((len(self._tensors), 1, 1))
         for tensor, copies in zip(self._tensors, of_all if len(of_all) else within_one, strict=True):
             memory = self._memories[tensor.producer]
-            made = np.array([mode.output for mode in self._modes[tensor.producer]])[:, None]
+            made = self._outputs[tensor.producer][:, None]
             read = [
                 np.array([mode.inputs.get(tensor.producer, IN_MEMORY) for mode in self._modes[reader]])
                 for reader in tensor.readers

@@ -15,7 +15,7 @@ from functools import partial
 from mensa_sim.cost.layer_cost import COMPONENTS
 from mensa_sim.cost.prices.memo import PriceMemo, shape_of
 from mensa_sim.cost.prices.price import price, price_ahead
-from mensa_sim.flow import in_whole_layers
+from mensa_sim.flow import IN_TILES, in_whole_layers
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
@@ -58,6 +58,11 @@ class Answered:
         return self.answer or self.step
 
 
+WHOLE_STEPS = (
+    "no layer of an answer runs in pieces, which would differ from step to step: --flow tiles is taken as stacks"
+)
+
+
 def answer_on(
     generation: Generation,
     system: System,
@@ -75,8 +80,10 @@ def answer_on(
     error says by how much.
     """
     memo = memo or PriceMemo()
-    # Pieces of one context's layers are not those of another's, so each step's layers run whole.
-    goal = replace(goal, flow=in_whole_layers(goal.flow))
+    if goal.flow == IN_TILES:
+        whole = replace(goal, flow=in_whole_layers(goal.flow))
+        found = answer_on(generation, system, whole, evaluate, memo, seed=seed, on_chip=on_chip, explained=explained)
+        return replace(found, step=replace(found.step, caveats=(WHOLE_STEPS, *found.step.caveats)))
     if generation.draft is not None:
         return _with_draft(generation, generation.draft, system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
     settings = {"seed": seed, "on_chip": on_chip, "memo": memo, "explained": False}

@@ -1,7 +1,7 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
@@ -23,7 +23,7 @@ from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
-from mensa_sim.study.run.rivals import has_rivals, kept_rival, rival_kept, rivals_of
+from mensa_sim.study.run.rivals import RivalSearch, has_rivals, kept_rival, rival_kept
 from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, value_of
 from mensa_sim.workload.graph_json import graph_to_data
 
@@ -80,6 +80,10 @@ def _made_by() -> str:
 
 
 LOGGER = logging.getLogger(__name__)
+MOST_ROUNDS = 8
+"""Times that all of an optimum's tensors without room are sought a place elsewhere: a choice."""
+MOST_MOVES = 16
+"""Neighbours of the best schedule that are simulated beside it: a choice."""
 MOST_UNITS = 2000
 """Beyond so many units no rooms are tried for parameters, as each try is a simulation: a choice."""
 
@@ -136,18 +140,66 @@ def _with_new_plan(
     One flow after another: a richer one's plans are taken where they are better than the best of the poorer ones and
     no worse in any inference, so that it is worse neither alone nor in a stream.
     """
-    placed = rivals_of(placement) if has_rivals(placement, flow) else [placement]
     by_flow: dict[FlowName, list[TriedPlan]] = {}
-    for number, each in enumerate(placed):
-        for name, tried in _plans(each, flow, on_chip, goal, memo):
-            # The poorest flow has no rivals.
-            by_flow.setdefault(HOMES if number and name == LAYERS else name, []).append(tried)
-    best: TriedPlan | None = None
-    for name in FLOWS:
-        best = best_of([*([] if best is None else [best]), *by_flow.get(name, ())], no_worse_than=best)
+
+    def ask(each: Placement, richest: FlowName) -> list[TriedPlan]:
+        """Those of its plans that know no stacks or pieces; the poorest flow has no rivals."""
+        first, found = not by_flow, list(_plans(each, richest, on_chip, goal, memo))
+        for name, plan in found:
+            by_flow.setdefault(HOMES if name == LAYERS and not first else name, []).append(plan)
+        return [plan for name, plan in found if name in {LAYERS, HOMES}]
+
+    def best_in(richest: FlowName) -> TriedPlan | None:
+        best: TriedPlan | None = None
+        for name in list(FLOWS)[: list(FLOWS).index(richest) + 1]:
+            best = best_of([*([] if best is None else [best]), *by_flow.get(name, ())], no_worse_than=best)
+        return best
+
+    tried = 0
+    if has_rivals(placement, flow):
+        tried = _ask_rivals(placement, flow, ask, best_in)
+    else:
+        ask(placement, flow)
+    best = best_in(flow)
     if best is None:
         return _with_data(placement, LAYER_BY_LAYER, flow)
-    return replace(_with_data(best.placement, best.plan.data, flow), recorded=lambda: best.recorded)
+    found = replace(best.placement, tried=tried, recorded=lambda: best.recorded)
+    return _with_data(found, best.plan.data, flow)
+
+
+def _ask_rivals(
+    placement: Placement,
+    flow: FlowName,
+    ask: Callable[[Placement, FlowName], list[TriedPlan]],
+    best_in: Callable[[FlowName], TriedPlan | None],
+) -> int:
+    """Ask an optimum and its rivals for their plans; how many were asked.
+
+    Predictions have room for each tensor. So those are asked whose tensors do not lie where there was none, and then
+    such neighbours of the best, not more than so many: no clock decides. Both are sought in whole layers, whatever the
+    flow, so that no richer one is worse.
+    """
+    rivals = RivalSearch(placement)
+    near = rivals.near()
+    last, asked = [ask(rival, flow) for rival in near][rivals.foreseen], len(near)
+    for _ in range(MOST_ROUNDS):
+        found = [
+            ask(rival, HOMES) for rival in rivals.elsewhere(home for each in last for home in each.plan.data.homes)
+        ]
+        if not found:
+            break
+        (last,), asked = found, asked + 1
+    best, now, most = best_in(HOMES), None, asked + MOST_MOVES
+    while best is not None and best is not now and asked < most:
+        now = best
+        for rival in rivals.moved(now.placement, now.plan.data.homes):
+            ask(rival, HOMES)
+            best, asked = best_in(HOMES), asked + 1
+            if best is not now or asked == most:
+                break
+    if flow != HOMES and best is not None and all(best.placement is not rival for rival in near):
+        ask(best.placement, flow)
+    return asked
 
 
 def _plans(

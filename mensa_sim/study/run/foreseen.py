@@ -7,41 +7,12 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.flow import LAYERS
 from mensa_sim.objective import PERIOD
 from mensa_sim.records import dataclass
-from mensa_sim.schedule.exact.elimination import TooWideError
-from mensa_sim.schedule.exact.front import ROUNDING, Front
-from mensa_sim.schedule.exact.weighted import Candidate
-from mensa_sim.schedule.homes.placed import AtHomeSolver, InModes
-from mensa_sim.schedule.policies.optimal import best_on
-from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.schedule import Schedule, unit_assignment
+from mensa_sim.schedule.exact.front import ROUNDING
+from mensa_sim.schedule.homes.placed import InModes
+from mensa_sim.schedule.policies.at_home import optimum_at_home
+from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.study.run.placement import Placement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OptimumAtHome:
-    """What is predicted least with tensors at home, and what others take beside it."""
-
-    solver: AtHomeSolver
-    best: Candidate
-    bound: float
-    """No schedule's objective is predicted below."""
-
-    def of(self, schedule: Schedule) -> InModes:
-        """A schedule in the modes that are best for it, by what a pJ and a ps more add to the least objective."""
-        problem, least = self.solver.problem, self.best.prediction
-        weights = problem.rates(least.dynamic_pj, least.latency_ps)
-        return self.solver.minimise(*weights, unit_assignment(problem, schedule))
-
-
-def optimum_at_home(problem: Problem, costs: CostTable) -> OptimumAtHome | None:
-    """The optimum of a problem with tensors at home; none where its graph is too wide to prove one."""
-    try:
-        solver = AtHomeSolver(problem, costs)
-    except TooWideError:
-        return None
-    best, bound = best_on(problem, Front(solver))
-    return OptimumAtHome(solver=solver, best=best, bound=bound)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +36,7 @@ def foreseen(placement: Placement, on_chip: Options) -> Foreseen:
     at_home = data is not None and data.flow != LAYERS and on_chip.activations and not (data.stacks or data.splits)
     if not at_home or problem.execution != "serial" or through_memory.objective == PERIOD:
         return Foreseen(schedule=through_memory)
-    optimum = optimum_at_home(problem, placement.costs)
+    optimum = placement.at_home or optimum_at_home(problem, placement.costs)
     if optimum is None:
         return Foreseen(schedule=through_memory)
     found, proof = optimum.of(through_memory), optimum.best.proof

@@ -21,6 +21,7 @@ from mensa_sim.objective import DEFAULT_OBJECTIVE, objective_named
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.files import read_schedule
 from mensa_sim.schedule.from_graph import problem_of
+from mensa_sim.schedule.policies.at_home import OptimumAtHome
 from mensa_sim.schedule.policies.optimal import beside, exact_serial
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of, schedule
@@ -87,6 +88,10 @@ class Placement:
     predicted: CostTable | None = None
     """What the problem takes layers to cost, where its sum has neither `alone` nor `costs`: pieces, as what all of them
     read is read once, and stacks that were placed as such."""
+    at_home: OptimumAtHome | None = None
+    """What is predicted least with tensors at home, where rivals of the optimum were sought beside it."""
+    tried: int = 0
+    """Schedules of which it was the best when simulated; 0 where a scheduler's own answer stands."""
     recorded: Callable[[], TotalsRecorder] | None = None
     """A first inference and a steady one, where its data plan was chosen by what they take."""
     whole: "Placement | None" = None

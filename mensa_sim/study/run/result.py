@@ -80,6 +80,8 @@ class Optimality:
     gap: float | None = None
     simulated: float | None = None
     """The same objective from the simulation."""
+    tried: int = 0
+    """Schedules of which it was the best when simulated, near the least predicted; 0 where one alone was."""
     causes: tuple[Cause, ...] = ()
     """What adds up to the difference between predicted and simulated latency and energy."""
     differs: tuple[str, ...] = ()

@@ -1,18 +1,25 @@
 """The schedules that are simulated beside an optimum of predictions, in which all goes through memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from mensa_sim.flow import LAYERS, FlowName
+from mensa_sim.schedule.data_plan import Home
+from mensa_sim.schedule.exact.front import ROUNDING
+from mensa_sim.schedule.homes.placed import Lies
+from mensa_sim.schedule.policies.at_home import optimum_at_home
 from mensa_sim.schedule.policies.optimal import known_schedules
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
-from mensa_sim.study.run.foreseen import optimum_at_home
+from mensa_sim.schedule.unit import UnitTensor
 from mensa_sim.study.run.placement import Placement, in_order_of
 
 RIVAL_WITHIN = 0.05
 """A rival is simulated where a prediction puts it no further above the best one: a choice."""
+
+MOST_MOVED = 16
+"""Of the tensors without a home, the largest that one is sought for elsewhere: a choice."""
 
 
 def has_rivals(placement: Placement, flow: FlowName) -> bool:
@@ -21,26 +28,108 @@ def has_rivals(placement: Placement, flow: FlowName) -> bool:
     return sought and len(placement.problem.accelerators) > 1 and flow != LAYERS
 
 
-def rivals_of(placement: Placement) -> Iterator[Placement]:
-    """The optimum, the one of predictions with homes, and other schedulers' answers that come near one of them.
+class RivalSearch:
+    """What is simulated beside an optimum of predictions: all keep the deadline as it does, and have its bound."""
 
-    Near by its layers one after another with tensors at home, or by branches that overlap without. All keep the
-    deadline as the optimum does, and have its bound.
-    """
-    problem, optimum = placement.problem, placement.schedule
-    others = known_schedules(problem)
-    least = optimum_at_home(problem, placement.costs)
-    if least is None:
-        yield from (_taken(placement, each) for each in _able(problem, [optimum, *others]))
-        return
-    at_once = _value_at_once(problem, optimum)
-    reasons = ["in the best schedule with tensors at home"] * len(problem.units)
-    foreseen = schedule_of(problem, optimum.scheduler, least.best.assignment, reasons=reasons)
-    for each in _able(problem, [optimum, foreseen, *others]):
-        near = least.of(each).prediction.value <= (1 + RIVAL_WITHIN) * least.bound
-        near = near or _value_at_once(problem, each) <= (1 + RIVAL_WITHIN) * at_once
-        if near or each is optimum:
-            yield _taken(placement, each)
+    def __init__(self, placement: Placement) -> None:
+        self._problem = placement.problem
+        self._units = {unit.layers[0]: index for index, unit in enumerate(placement.problem.units)}
+        self._least = optimum_at_home(placement.problem, placement.costs)
+        self._placement = replace(placement, at_home=self._least)
+        self._last = None if self._least is None else self._least.without(())
+        self.foreseen = 0
+        """The place of the one that is predicted least among those near, if it is there."""
+        self._without: set[Lies] = set()
+        """Where tensors are not sought at home, as some had no room."""
+        self._crowded: set[Lies] = set()
+        """Where those that alone were moved have been."""
+
+    def near(self) -> list[Placement]:
+        """The optimum, the one of predictions with homes, and other schedulers' answers that come near one of them.
+
+        Near by its layers one after another with tensors at home, or by branches that overlap without.
+        """
+        problem, optimum, least = self._problem, self._placement.schedule, self._least
+        others = known_schedules(problem)
+        if least is None:
+            return [_taken(self._placement, each) for each in _able(problem, [optimum, *others])]
+        at_once = _value_at_once(problem, optimum)
+        found: list[Placement] = []
+        for each in _able(problem, [optimum, self._schedule(least.best.assignment), *others]):
+            value = least.of(each).prediction.value
+            near = min(value / least.bound, _value_at_once(problem, each) / at_once) <= 1 + RIVAL_WITHIN
+            if near or each is optimum:
+                if unit_assignment(problem, each) == list(least.best.assignment):
+                    self.foreseen = len(found)
+                found.append(_taken(self._placement, each))
+        return found
+
+    def elsewhere(self, homes: Iterable[Home]) -> Iterator[Placement]:
+        """The least predicted one whose tensors do not lie where the last one's had no room; none where all had.
+
+        `homes` are the last one's: the first time those of the one that is predicted least.
+        """
+        if self._least is None or self._last is None:
+            return
+        crowd = self._last.homes - self._lies(homes) - self._without
+        if crowd:
+            self._without |= crowd
+            self._last = self._least.without(self._without)
+            if self._last.prediction.value <= (1 + RIVAL_WITHIN) * self._least.bound:
+                yield from self._rivals([self._last.assignment])
+
+    def moved(self, best: Placement, homes: Iterable[Home]) -> Iterator[Placement]:
+        """What becomes of a schedule where one tensor without room finds some, the most promising first.
+
+        It lives elsewhere, or one of those beside it does: who makes and who reads what moves may move for that. All
+        others stay, and so do their tensors, in memory or at home.
+        """
+        least = self._least
+        if least is None or best.whole is not None:
+            return
+        where, lies = unit_assignment(self._problem, best.schedule), self._lies(homes)
+        places, tensors = range(len(least.solver.places)), {each.producer: each for each in self._problem.tensors}
+        away = {(unit, place) for unit in range(len(where)) if unit not in dict(lies) for place in places}
+        now = least.weighted(least.without(away, where))
+        found: dict[tuple[int, ...], float] = {}
+        for tensor, moving in self._crowds(where, lies, tensors):
+            own = {(moving, place) for place in places}
+            room = own - self._crowded - {(moving, where[moving])} | ({(tensor, where[tensor])} - own)
+            free = {moving, *tensors[moving].readers}
+            others = [None if each in free else place for each, place in enumerate(where)]
+            moved = least.without((away | own) - room, others)
+            value = least.weighted(moved)
+            if value < now * (1 - ROUNDING):
+                self._crowded.add((moving, moved.modes[moving].output))
+                found[moved.assignment] = min(value, found.get(moved.assignment, value))
+        yield from self._rivals(sorted(found, key=lambda each: found[tuple(each)]))
+
+    def _crowds(
+        self, where: Sequence[int], lies: Iterable[Lies], tensors: Mapping[int, UnitTensor]
+    ) -> Iterator[tuple[int, int]]:
+        """The largest tensors without a home, by their producers, each with itself and with those at home beside it."""
+        at_home = dict(lies)
+        able = (unit for unit in tensors if unit not in at_home and self._least and self._least.solver.may_live(unit))
+        for unit in sorted(able, key=lambda each: -tensors[each].size_bytes * (1 + len(tensors[each].readers)))[
+            :MOST_MOVED
+        ]:
+            yield unit, unit
+            for other, place in sorted(at_home.items()):
+                beside = other <= tensors[unit].readers[-1] and unit <= tensors[other].readers[-1]
+                if place == where[unit] and beside:
+                    yield unit, other
+
+    def _lies(self, homes: Iterable[Home]) -> set[Lies]:
+        places = () if self._least is None else self._least.solver.places
+        return {(self._units[home.tensor], places.index(home.home)) for home in homes if home.tensor in self._units}
+
+    def _schedule(self, assignment: Sequence[int]) -> Schedule:
+        reasons = ["in the best schedule found with tensors at home"] * len(self._problem.units)
+        return schedule_of(self._problem, self._placement.schedule.scheduler, assignment, reasons=reasons)
+
+    def _rivals(self, assignments: Iterable[Sequence[int]]) -> Iterator[Placement]:
+        able = _able(self._problem, [self._schedule(assignment) for assignment in assignments])
+        return (_taken(self._placement, each) for each in able)
 
 
 def _able(problem: Problem, found: Sequence[Schedule]) -> list[Schedule]:
@@ -69,12 +158,16 @@ def _taken(placement: Placement, rival: Schedule) -> Placement:
 
 def kept_rival(found: Placement) -> dict[str, Any]:
     """What `rival_kept` makes the placement of a rival of again."""
-    return {"assignment": list(found.schedule.assignment.items()), "reasons": dict(found.schedule.reasons)}
+    schedule = found.schedule
+    return {"assignment": list(schedule.assignment.items()), "reasons": dict(schedule.reasons), "tried": found.tried}
 
 
-def rival_kept(placement: Placement, assignment: list[tuple[str, str]], reasons: dict[str, str]) -> Placement:
+def rival_kept(
+    placement: Placement, assignment: list[tuple[str, str]], reasons: dict[str, str], tried: int
+) -> Placement:
     """The placement of that rival of an optimum's."""
     problem = placement.problem
     said = replace(placement.schedule, assignment=dict(assignment))
     units, order = unit_assignment(problem, said), unit_order(problem, said)
-    return _taken(placement, replace(schedule_of(problem, said.scheduler, units, order=order), reasons=reasons))
+    found = _taken(placement, replace(schedule_of(problem, said.scheduler, units, order=order), reasons=reasons))
+    return replace(found, tried=tried)

@@ -166,6 +166,7 @@ def evaluate(
             bound=judged.schedule.bound,
             gap=judged.schedule.gap,
             simulated=simulated_value(found, measured),
+            tried=placement.tried,
             causes=causes,
             differs=reasons_to_differ(judged.schedule, measured, causes),
         ),

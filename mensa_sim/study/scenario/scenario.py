@@ -21,6 +21,7 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario
+from mensa_sim.study.generation.generation import WHOLE_STEPS
 from mensa_sim.study.request.command import made_of
 from mensa_sim.study.request.fields import WorkloadRequest, options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
@@ -279,6 +280,7 @@ def scenario_on(
             dict.fromkeys(
                 [
                     *([WHOLE_LAYERS] if goal.flow == IN_TILES and len(scenario.streams) > 1 else []),
+                    *([WHOLE_STEPS] if goal.flow == IN_TILES and talks else []),
                     *(
                         f"{each.costs.graph.name}, {text}"
                         for each in placements
