@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import field, fields
+from dataclasses import field, fields, replace
+from typing import Self
 
 from mensa_sim.errors import UsageError
 from mensa_sim.flow import FlowName, flow_named
@@ -129,6 +130,18 @@ class System:
             if placed.spec.name == name:
                 return placed
         raise KeyError(name)
+
+    def with_one(self, accelerator: str) -> Self:
+        """The system with one of its accelerators: all that a layer costs there by itself is the same."""
+        feeder = self.feeder_of(accelerator)
+        return replace(
+            self,
+            accelerators=(self.accelerator(accelerator),),
+            links=tuple(link for link in self.links if set(link.between) <= self.memories.keys()),
+            families={},
+            host=None if feeder is None else replace(feeder, cpu=None),
+            scheduling=None,
+        )
 
     def memory_of(self, accelerator: str) -> Memory:
         """The memory that an accelerator hangs on."""

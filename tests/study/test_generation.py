@@ -52,7 +52,9 @@ def small(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize(("system", "conversations"), [("mensa_g", 1), ("edge_tpu", 3)])
+@pytest.mark.parametrize(
+    ("system", "conversations"), [("mensa_g", 1), ("edge_tpu", 3), ("simba_4", 1), ("coral_usb3", 1)]
+)
 def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, conversations: int) -> None:
     """Across a jump of the arrays' fill (128 keys) and the bend of a window (140)."""
     asked, hardware = generation(conversations=conversations), load_system(system)

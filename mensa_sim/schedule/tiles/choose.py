@@ -104,18 +104,17 @@ class SplitChooser:
 
     def _price(self, some: Sequence[tuple[str, int]]) -> None:
         """Have options cost what their pieces do; none is one that has a piece which the accelerators cannot run."""
-        first = self._around.system.accelerator(self._around.pool[0])
+        first = self._around.pool[0]
         options = [self._options[name][place] for name, place in some]
         layers = [
             replace(piece.layer, name=f"{number}.{index}")
             for number, option in enumerate(options)
             for index, piece in enumerate(option.pieces)
         ]
-        alone = replace(self._around.system, accelerators=(first,), links=(), families={})
         graph = LayerGraph(name=self._costs.graph.name, layers=tuple(layers), edges=())
-        table = price(graph, alone, self._costs.objective, self._memo)
+        table = price(graph, self._around.system.with_one(first), self._costs.objective, self._memo)
         for number, ((name, place), option) in enumerate(zip(some, options, strict=True)):
-            keys = [(f"{number}.{index}", first.name, STREAMED) for index in range(len(option.pieces))]
+            keys = [(f"{number}.{index}", first, STREAMED) for index in range(len(option.pieces))]
             if all(key in table.costs for key in keys):
                 works = [work_of(piece.layer, table.costs[key]) for piece, key in zip(option.pieces, keys, strict=True)]
                 self._options[name][place] = PoolOption(option.axis, option.sizes, option.pieces, works, known=True)

@@ -205,10 +205,7 @@ class _Between:
         self._simulated = {end.context: end for end in ends}
         self._assignment: Mapping[str, str] = first.schedule.assignment
         self._changing = [each.name for each in first.graph.layers if shape_of(each) != shape_of(last.graph[each.name])]
-        self._parts = {
-            placed.name: replace(first.hardware, accelerators=(placed,), families={}, scheduling=None)
-            for placed in first.hardware.accelerators
-        }
+        self._parts = {placed.name: first.hardware.with_one(placed.name) for placed in first.hardware.accelerators}
         known = (*COMPONENTS, *(name for end in ends for name in end.energy_by_component_pj))
         self._components = tuple(dict.fromkeys(known))
         self._known: dict[int, tuple[float, ...]] = {}
