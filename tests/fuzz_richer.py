@@ -203,8 +203,8 @@ layers:
 REFERENCE: Mapping[str, str] = {
     "pcie_stacks": "stack,hidden_layers,width,onchip_mib,offchip_mib,latency_ms\nconv3x3_64x64x3,2,32,0.07,0.0,2.1\n"
     "dense_64_in_10_out,2,32,0.01,0.0,0.2\n",
-    "usb_operator_sweep": "model,host_power_mode,device,latency_ms\nconv_32x7_L2,10W,edgetpu_usb3,7.8\n"
-    "dense_64u_L2,10W,edgetpu_usb2,0.8\nin_8x8x3_out_4x4x8,10W,edgetpu_usb3,0.8\n",
+    "usb_operator_sweep": "model,host_power_mode,device,latency_ms,onchip_used_MiB\n"
+    "conv_32x7_L2,10W,edgetpu_usb3,7.8,0.02\ndense_64u_L2,10W,edgetpu_usb2,0.8,\nin_8x8x3_out_4x4x8,10W,edgetpu_usb3,0.8,\n",
     "compiler_cycles": "path,compiler_estimated_cycles,onchip_param_bytes,repo\n"
     "o/model_conv_8x8x3x32x7x2_edgetpu.tflite,9,8,me\no/mobilenet_v1_0.25_128_quant_edgetpu.tflite,9,8,me\n",
     "compiled_memory": "file,cached_param_bytes_onchip\nmobilenet_v1_0.25_128_quant_edgetpu.tflite,9\n",
