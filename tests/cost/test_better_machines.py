@@ -12,7 +12,8 @@ from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.mapping import search
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.recurrent import Steps
-from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.array.pe_array import Axis, PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.workload.layer import LoopNest
@@ -74,6 +75,23 @@ def test_bigger_levels_a_wider_port_and_a_faster_memory_never_make_the_objective
         cost = best(nest, machine, memory, energy, objective)
         assert cost is not None
         assert figure(cost) <= figure(plain) * (1 + 1e-9)
+
+
+def test_larger_registers_try_no_tile_that_the_sram_around_them_cannot_hold() -> None:
+    spec = load_system("edge_tpu").accelerators[0].array
+    axes = (Axis(size=5, dims=("B", "FX*FY")), Axis(size=4, dims=("B", "K")))
+    sums = Level(name="sums", serves=("output",), capacity_bytes=64)
+    sram = Level(name="sram", serves=("input", "output"), capacity_bytes=79, read_bits=64, write_bits=64, min_bits=16)
+    weights = Level(name="weights", serves=("weight",), capacity_bytes=64)
+    small = replace(
+        spec, dataflow=replace(spec.dataflow, axes=axes), levels=(weights, sums, sram), macs_per_pe=1, rates={}
+    )
+    large = with_level(small, "sums", capacity_bytes=151)
+    nest = LoopNest(B=3, K=4, C=4, OY=3, FY=2, stride_y=2, input_height=7, input_width=1)
+    for objective in ("latency", "energy", "edp"):
+        costs = [best(nest, machine, MEMORY, model_of(small), objective) for machine in (small, large)]
+        small_cost, large_cost = (cost for cost in costs if cost is not None)
+        assert figure(large_cost) <= figure(small_cost) * (1 + 1e-9)
 
 
 @given(data=st.data())

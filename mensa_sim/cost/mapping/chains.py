@@ -206,9 +206,11 @@ def register_tiles(
     unrolling: Unrolling,
     ways: Mapping[Operand, Way],
     hold: Callable[[Mapping[str, int | Floats]], Any],
+    beyond: Callable[[Mapping[str, int | Floats]], Any],
     largest: Mapping[str, int],
 ) -> list[Extents]:
-    """Extents that the registers `hold`, none of them inside another one; one pass of the array is always first.
+    """Extents that the registers `hold` and around which the levels `beyond` may hold tiles, none of them inside
+    another one; one pass of the array is always first.
 
     `largest` is the largest by dim.
     """
@@ -229,14 +231,15 @@ def register_tiles(
     in_turn = {dim: np.full(ends[-1], single[dim], dtype=np.float64) for dim in tried}  # one dim is larger at a time
     for (dim, extents), end in zip(tried.items(), ends, strict=True):
         in_turn[dim][end - len(extents) : end] = extents
-    each = np.split(np.broadcast_to(hold({**single, **in_turn}), ends[-1]), ends[:-1])
+    fits_in_turn = hold({**single, **in_turn}) & beyond({**single, **in_turn})
+    each = np.split(np.broadcast_to(fits_in_turn, ends[-1]), ends[:-1])
     some = {dim: extents[own] for (dim, extents), own in zip(tried.items(), each, strict=True)}
     alone = {dim: extents for dim, extents in some.items() if len(extents) > 1}
     if not alone:
         return [single]
     chosen = positions(tuple(map(len, alone.values())))
     tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
-    fits = np.broadcast_to(hold({**single, **tiles}), chosen.shape[1:])
+    fits = np.broadcast_to(hold({**single, **tiles}) & beyond({**single, **tiles}), chosen.shape[1:])
     fitting_tiles = {dim: extents[fits] for dim, extents in tiles.items()}
     total = int(fits.sum())
     within = np.ones((total, total), dtype=bool)  # each tile lies in itself

@@ -68,7 +68,9 @@ class NestTask:
             Rooms(target.accelerator, self.ways, stage) for stage in range(stage_count(self.ways) - 1)
         )
         """The latter are those of the stages between the registers and the last one."""
-        tiles = register_tiles(unrolling, self.ways, self._registers_hold, {**unrolling.sizes, **self._tile})
+        self._last_rooms = Rooms(target.accelerator, self.ways, stage_count(self.ways) - 1)
+        largest = {**unrolling.sizes, **self._tile}
+        tiles = register_tiles(unrolling, self.ways, self._registers_hold, self._others_may_hold, largest)
         self.registers = self._may_hold(tiles) if self.inner_rooms else tiles
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
@@ -80,6 +82,10 @@ class NestTask:
 
     def _registers_hold(self, extents: Mapping[str, int | Floats]) -> Any:
         return self._in_registers.hold(self._tiles(extents))
+
+    def _others_may_hold(self, extents: Mapping[str, int | Floats]) -> Any:
+        tiles = self._tiles(extents)
+        return reduce(and_, (rooms.hold(tiles, larger=True) for rooms in (*self.inner_rooms, self._last_rooms)))
 
     def _may_hold(self, tiles: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
         """Of some tiles those than which the inner levels may hold one that is no smaller."""
