@@ -195,6 +195,10 @@ def test_memories_whose_costs_zigzag_has_worked_out_are_priced_by_the_technology
     assert "technology: cmos_22nm prices MACs and sram, where the tool asks CACTI" in made.chosen
     assert {"operational_array.unit_energy", "memories.dram.r_cost", "memories.dram.w_cost"} <= set(made.left_out)
     assert load_system(tmp_path / "out" / "core.yaml").memory_of("core").kind == "lpddr4"
+    free = ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, w_cost: 12.8", "r_cost: 0, w_cost: 0, auto_cost_extraction: true")
+    made = converted(tmp_path, free_yaml=free.replace("name: core", "name: free"))
+    assert array(tmp_path, "free").levels[1].read_pj_per_bit is None
+    assert {"memories.sram.r_cost", "memories.sram.w_cost", "memories.dram.r_cost"} <= set(made.left_out)
     given = ZIGZAG_ACCELERATOR.replace(
         "r_cost: 6.4, w_cost: 12.8", "r_cost: 6.4, w_cost: 12.8, auto_cost_extraction: false"
     )

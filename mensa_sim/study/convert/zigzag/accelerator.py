@@ -102,7 +102,7 @@ class ZigZagMemory:
     served_dimensions: tuple[str, ...]
     """Axes along which one instance serves all lanes."""
     r_cost: float | None = None
-    """pJ of an access of the full width; none where the tool has CACTI work it out."""
+    """pJ of an access of the full width; may be left out where the tool has CACTI work it out."""
     w_cost: float | None = None
     auto_cost_extraction: bool = False
     force_double_buffering: bool = False
@@ -120,8 +120,8 @@ class ZigZagMemory:
 
     @property
     def priced(self) -> bool:
-        """Whether the file says what its accesses cost."""
-        return self.r_cost is not None and self.w_cost is not None
+        """Whether the file says what its accesses cost: where the tool asks CACTI, it reads no costs from the file."""
+        return not self.auto_cost_extraction
 
     def widths(self, direction: str) -> list[ZigZagPort]:
         """The ports that go in a direction, the widest first."""
@@ -179,9 +179,10 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
         notes.choose(f"technology: {TECHNOLOGY} prices MACs and {', '.join(unpriced)}, where the tool asks CACTI")
         if array.unit_energy:
             notes.leave(("operational_array", "unit_energy"))
-        if memory.priced:
-            notes.leave(("memories", outermost, "r_cost"))
-            notes.leave(("memories", outermost, "w_cost"))
+        for each in dict.fromkeys((*unpriced, outermost)):
+            for cost in ("r_cost", "w_cost"):
+                if getattr(core.memories[each], cost) is not None:
+                    notes.leave(("memories", each, cost))
     elif not array.unit_energy:
         notes.choose("a MAC takes no energy, as the file states no unit_energy")
     notes.choose(f"accumulator_bits: {ACCUMULATOR_BITS}, where a workload states none")
@@ -296,7 +297,7 @@ def _ports(file: ForeignFile, name: str, memory: ZigZagMemory) -> dict[str, Any]
 def _energies(memory: ZigZagMemory, source: str, element_bits: int = 0) -> dict[str, Any]:
     """Energies per bit, where the file has any; a register file, which the tool reads by elements, spreads an access
     over one."""
-    if memory.r_cost is None or memory.w_cost is None:
+    if not memory.priced or memory.r_cost is None or memory.w_cost is None:
         return {}
     read, write = memory.widths("read")[0], memory.widths("write")[0]
     return {
