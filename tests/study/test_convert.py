@@ -358,6 +358,15 @@ def test_constraints_of_timeloop_may_stand_in_a_file_of_their_own(tmp_path: Path
     assert "weights keeps all operands, as no constraint says which" in nest.chosen
 
 
+def test_what_a_file_of_constraints_of_timeloop_says_in_vain_is_told(tmp_path: Path) -> None:
+    rows = "mapper: {threads: 4}\narchitecture_constraints: {targets: [{target: PE, type: bypass, keep: [Inputs]}]}\n"
+    newer = converted(tmp_path, newer_yaml=TIMELOOP, rows_yaml=rows)
+    assert {"mapper", "architecture_constraints"} <= set(newer.left_out)
+    whole, _, rest = TIMELOOP_OLDER.partition("architecture_constraints:")
+    apart = {"apart_yaml": whole, "rows_yaml": f"mapper: 3\narchitecture_constraints:{rest.partition('problem:')[0]}"}
+    assert "mapper" in converted(tmp_path, **apart).left_out
+
+
 def test_networks_of_timeloop_and_what_keeps_nothing_are_told_and_its_memory_is_of_its_kind(tmp_path: Path) -> None:
     text = TIMELOOP_OLDER.replace(
         "      - {name: between,",

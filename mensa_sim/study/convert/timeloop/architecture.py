@@ -47,8 +47,9 @@ def convert_architecture(file: ForeignFile, constraints: ForeignFile | None = No
     parts = ArchitectureParts()
     tree = file.data.get("architecture")
     beside = () if isinstance(tree, dict) and "nodes" in tree else CONSTRAINTS
-    for key in file.data:
-        if key not in ("architecture", "arch", "problem", *VARIABLES, *beside):
+    apart = constraints.data if constraints else {}
+    for key in (*(key for key in file.data if key not in ("architecture", "arch", *VARIABLES)), *apart):
+        if key not in ("problem", *beside):
             file.notes.leave((key,))
     for key in VARIABLES:
         _variables(file, key, parts)
