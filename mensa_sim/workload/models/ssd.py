@@ -54,7 +54,7 @@ class SSD(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Images (batch, 3, 300, 300) to boxes (batch, 1917, 4) and class scores (batch, 1917, classes).
 
-        With `detections` n, of one image: boxes (1, n, 4), their scores and classes (1, n).
+        With `detections` n: boxes (batch, n, 4), their scores and classes (batch, n).
         """
         maps: list[Tensor] = self.trunk(x)
         for extra in self.extras:
@@ -66,26 +66,31 @@ class SSD(nn.Module):
 
 @torch.library.custom_op("mensa_sim::detections", mutates_args=())
 def best_boxes(boxes: Tensor, scores: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Corners of the best boxes that do not overlap, (1, kept, 4), their scores and their classes, (1, kept).
+    """Of each image corners of the best boxes that do not overlap, (batch, kept, 4), their scores and their classes.
 
-    Boxes (1, anchors, 4) are centres and logarithms of sizes, as if each anchor had its centre at the origin and a
+    Boxes (batch, anchors, 4) are centres and logarithms of sizes, as if each anchor had its centre at the origin and a
     side of one.
     """
-    centres, halves = boxes[0, :, :2], boxes[0, :, 2:].exp() / 2
+    corners, best, classes = zip(*(_of_image(*image, kept) for image in zip(boxes, scores, strict=True)), strict=True)
+    return torch.stack(corners), torch.stack(best), torch.stack(classes)
+
+
+def _of_image(boxes: Tensor, scores: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
+    centres, halves = boxes[:, :2], boxes[:, 2:].exp() / 2
     corners = torch.cat((centres - halves, centres + halves), dim=-1)
-    best, classes = scores[0].max(dim=-1)
+    best, classes = scores.max(dim=-1)
     left, chosen = best.clone(), []
     for _ in range(kept):
         chosen.append(left.argmax())
         left[shared_area(corners[chosen[-1]], corners) > MOST_SHARED] = -torch.inf
-    places = torch.stack(chosen).unsqueeze(0)
+    places = torch.stack(chosen)
     return corners[places], best[places], classes[places]
 
 
 @best_boxes.register_fake
 def _shapes(boxes: Tensor, scores: Tensor, kept: int) -> tuple[Tensor, Tensor, Tensor]:
-    classes = boxes.new_empty((1, kept), dtype=torch.int64)
-    return boxes.new_empty((1, kept, 4)), scores.new_empty((1, kept)), classes
+    shape = (len(boxes), kept)
+    return boxes.new_empty((*shape, 4)), scores.new_empty(shape), boxes.new_empty(shape, dtype=torch.int64)
 
 
 def shared_area(box: Tensor, boxes: Tensor) -> Tensor:

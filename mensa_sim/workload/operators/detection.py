@@ -4,6 +4,7 @@ Each box is decoded, the best class of each anchor is found, all anchors are sor
 is compared with all. Those that a better one has suppressed are few beside thousands of anchors, so none is left out.
 """
 
+import math
 from collections.abc import Mapping
 
 from mensa_sim.workload.build.operation import Spot, Tensor
@@ -16,22 +17,24 @@ _PER_PAIR = 12
 """Of boxes: four comparisons for the overlap, two areas and the common one, a sum, a quotient, a comparison."""
 
 
-def suppression(spot: Spot, *, boxes: int, kept: int, reads: tuple[Tensor, ...], writes: tuple[Tensor, ...]) -> None:
-    """So many boxes in the order of their scores, each that is kept compared with all."""
-    operations = boxes * (comparisons(boxes) + kept * _PER_PAIR)
+def suppression(
+    spot: Spot, *, boxes: int, kept: int, reads: tuple[Tensor, ...], writes: tuple[Tensor, ...], images: int = 1
+) -> None:
+    """So many boxes of an image in the order of their scores, each that is kept compared with all."""
+    operations = images * boxes * (comparisons(boxes) + kept * _PER_PAIR)
     spot.add("sort", reads=reads, writes=writes, vector_ops=operations)
 
 
 def detections(
     spot: Spot, *, boxes: Tensor, scores: Tensor, anchors: tuple[Tensor, ...], kept: int, outputs: tuple[Tensor, ...]
 ) -> None:
-    """Boxes (1, N, 4) and scores (1, N, classes) to so many boxes that do not overlap; hosts run it."""
-    *before, _ = scores.shape
-    decoded, best = spot.new("boxes", boxes.shape), spot.new("best", before)
+    """Boxes (batch, N, 4) and scores (batch, N, classes) to so many that do not overlap of each image; hosts run it."""
+    *batch, places, _ = scores.shape
+    decoded, best = spot.new("boxes", boxes.shape), spot.new("best", (*batch, places))
     spot.add("exp", reads=(boxes, *anchors), writes=(decoded,), vector_ops=_PER_COORDINATE * boxes.elements)
     reduction(spot, operator="topk", operands=(scores,), outputs=(best,))
     made = tuple(spot.builder.tensor(each.id) for each in (best, decoded))
-    suppression(spot, boxes=best.elements, kept=kept, reads=made, writes=outputs)
+    suppression(spot, boxes=places, kept=kept, reads=made, writes=outputs, images=math.prod(batch))
 
 
 def _detections(call: Call) -> None:

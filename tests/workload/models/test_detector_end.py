@@ -46,6 +46,24 @@ def test_boxes_are_kept_from_the_best_on_unless_a_kept_one_shares_too_much(seed:
     assert all(first >= second for first, second in pairwise(best[0].tolist()))
 
 
+def test_each_image_has_boxes_of_its_own_and_what_finding_them_takes() -> None:
+    random = torch.Generator().manual_seed(0)
+    boxes, scores = torch.randn(3, 60, 4, generator=random) / 5, torch.rand(3, 60, 7, generator=random)
+    for together, apart in zip(
+        best_boxes(boxes, scores, 8),
+        zip(*(best_boxes(boxes[at : at + 1], scores[at : at + 1], 8) for at in range(3)), strict=True),
+        strict=True,
+    ):
+        assert torch.equal(together, torch.cat(apart))
+    ends = []
+    for batch in (1, 3):
+        with torch.device("meta"):
+            model, images = ssd_mobilenet_v1(detections=20).eval(), torch.zeros(batch, 3, 300, 300)
+        ends.append(trace(model, {"x": images}, name="ssd").layers[-1])
+    for figure in ("vector_ops", "input_bytes", "output_bytes"):
+        assert getattr(ends[1], figure) == 3 * getattr(ends[0], figure)
+
+
 def test_a_detector_compares_each_box_that_it_keeps_with_every_anchor() -> None:
     with torch.device("meta"):
         model, image = ssd_mobilenet_v1(detections=20).eval(), torch.zeros(1, 3, 300, 300)
