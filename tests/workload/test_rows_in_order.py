@@ -42,6 +42,10 @@ IMAGES: dict[str, Callable[[Tensor], Tensor]] = {
     "with itself turned": lambda x: x + x.transpose(2, 3),
     "with its mirror": lambda x: x * x.flip(2),
     "gated": lambda x: x * x.sigmoid() + x,
+    "activated, then transposed": lambda x: x.sigmoid().transpose(2, 3),
+    "activated, then flipped rows": lambda x: (x * 2).sigmoid().flip(2),
+    "activated, then flipped channels": lambda x: (x * 2).sigmoid().flip(1),
+    "activated as another shape, then flipped rows": lambda x: x.flatten(2).sigmoid().view_as(x).flip(2),
 }
 
 TOKENS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -54,6 +58,7 @@ TOKENS: dict[str, Callable[[Tensor], Tensor]] = {
     "heads and back": lambda x: x.view(1, 16, 4, 4).transpose(1, 2).transpose(1, 2).reshape(1, 16, 16),
     "windows": lambda x: x.view(1, 2, 2, 2, 2, 16).permute(0, 1, 3, 2, 4, 5).reshape(1, 16, 16),
     "mirrored": lambda x: x.flip(1),
+    "activated, then transposed": lambda x: x.sigmoid().transpose(1, 2),
     "mirrored channels": lambda x: x.flip(2),
 }
 

@@ -6,11 +6,12 @@ each. Where nothing is known of a tensor's rows nothing is said.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 
 from mensa_sim.records import dataclass
 from mensa_sim.workload.build.dataflow import Producers
+from mensa_sim.workload.build.fusing import activations
 from mensa_sim.workload.build.operation import Operation, Role, Tensor
 from mensa_sim.workload.layer import LoopNest
 
@@ -38,12 +39,13 @@ class _RowOrder:
 
 
 _Known = _RowOrder | None
+_LAYERS = (Role.LAYER, Role.UNSUPPORTED)
 _NOWHERE = _RowOrder(outer=0, size=1, inner=1)
 """Those of a tensor in which rows lie apart, or in another order."""
 
 
 def disordered(
-    operations: Iterable[Operation], flow: Producers, *, channels_last: bool = False
+    operations: Sequence[Operation], flow: Producers, *, channels_last: bool = False
 ) -> set[tuple[int, str]]:
     """Operations, by `id`, with tensors that layers wrote, by theirs, that they do not read row by row.
 
@@ -51,18 +53,29 @@ def disordered(
     """
     known: dict[str, _Known] = {}
     found: set[tuple[int, str]] = set()
+    between = {tensor.id: each for each in operations if each.role not in _LAYERS for tensor in each.writes}
     for operation in operations:
-        if operation.role in (Role.LAYER, Role.UNSUPPORTED):
-            made = _made(operation, known, channels_last)
+        if operation.role in _LAYERS:
+            first = tuple(_unfused(tensor, between) for tensor in operation.writes)
+            made = _made(operation, first[0], known, channels_last) if first else None
             for tensor in operation.reads:
                 wanted = _wanted(operation, tensor, made, channels_last)
                 rows = known.get(tensor.id)
                 if rows is not None and not _in_order(operation, tensor, rows, wanted):
                     found.update((id(operation), source.id) for source, _ in flow.shown(tensor))
         else:
-            made = _viewed(operation, known)
-        known.update((tensor.id, made) for tensor in operation.writes)
+            first, made = operation.writes, _viewed(operation, known)
+        known.update((tensor.id, made) for tensor in first)
     return found
+
+
+def _unfused(tensor: Tensor, between: Mapping[str, Operation]) -> Tensor:
+    """What a layer makes before the operators that are fused into it, and the views between, have changed it."""
+    while tensor.id in between:
+        operation = between[tensor.id]
+        written = [each.id for each in operation.writes]
+        tensor = activations(operation)[written.index(tensor.id)]
+    return tensor
 
 
 def _in_order(operation: Operation, tensor: Tensor, rows: _RowOrder, wanted: _Known) -> bool:
@@ -93,10 +106,10 @@ def _wanted(operation: Operation, tensor: Tensor, made: _Known, channels_last: b
     return _of_image(tensor.elements, loops.B, loops.input_height, loops.input_width, channels_last)
 
 
-def _made(operation: Operation, known: Mapping[str, _Known], channels_last: bool) -> _Known:
-    """Those of what a layer writes."""
-    loops, output = operation.nest or operation.window, operation.writes[0] if operation.writes else None
-    if output is None or operation.steps > 1:
+def _made(operation: Operation, output: Tensor, known: Mapping[str, _Known], channels_last: bool) -> _Known:
+    """Those of what a layer makes, before operators that are fused into it."""
+    loops = operation.nest or operation.window
+    if operation.steps > 1:
         return None
     if loops is None:
         return _alike(operation, output, known)
@@ -162,10 +175,11 @@ def _resized(rows: _RowOrder, old: Sequence[int], new: Sequence[int]) -> _Known:
 
 
 def _viewed(operation: Operation, known: Mapping[str, _Known]) -> _Known:
-    """Those of a view of one tensor; none of one with zeros around it."""
-    if len(operation.reads) != 1 or len(operation.writes) != 1:
+    """Those of a view of one tensor, or of it changed element by element; none of one with zeros around it."""
+    read = activations(operation)
+    if len(read) != 1 or len(operation.writes) != 1:
         return None
-    (shown,), (view,) = operation.reads, operation.writes
+    (shown,), (view,) = read, operation.writes
     rows = known.get(shown.id)
     if rows is None or rows == _NOWHERE or operation.role is Role.PAD:
         return rows if rows == _NOWHERE else None
