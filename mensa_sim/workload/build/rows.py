@@ -53,7 +53,8 @@ def disordered(
     """
     known: dict[str, _Known] = {}
     found: set[tuple[int, str]] = set()
-    between = {tensor.id: each for each in operations if each.role not in _LAYERS for tensor in each.writes}
+    others = [operation for operation in operations if operation.role not in _LAYERS]
+    between = {made.id: read for each in others for made, read in zip(each.writes, activations(each), strict=False)}
     for operation in operations:
         if operation.role in _LAYERS:
             first = tuple(_unfused(tensor, between) for tensor in operation.writes)
@@ -69,12 +70,10 @@ def disordered(
     return found
 
 
-def _unfused(tensor: Tensor, between: Mapping[str, Operation]) -> Tensor:
+def _unfused(tensor: Tensor, between: Mapping[str, Tensor]) -> Tensor:
     """What a layer makes before the operators that are fused into it, and the views between, have changed it."""
     while tensor.id in between:
-        operation = between[tensor.id]
-        written = [each.id for each in operation.writes]
-        tensor = activations(operation)[written.index(tensor.id)]
+        tensor = between[tensor.id]
     return tensor
 
 
