@@ -350,6 +350,12 @@ def test_constraints_of_timeloop_may_stand_in_a_file_of_their_own(tmp_path: Path
     assert array(tmp_path, "apart").levels == array(tmp_path, "together").levels
     assert array(tmp_path, "apart").dataflow == array(tmp_path, "together").dataflow
     assert made[0].left_out == made[1].left_out
+    first, second = constraints.split("  - ", 2)[1:]
+    parts = {"first_yaml": f"architecture_constraints:\n  targets:\n  - {first}"}
+    parts["second_yaml"] = f"mapspace_constraints:\n  targets:\n  - {second}"
+    converted(tmp_path, thirds_yaml=apart["apart_yaml"], **parts)
+    assert array(tmp_path, "thirds").levels == array(tmp_path, "together").levels
+    assert array(tmp_path, "thirds").dataflow == array(tmp_path, "together").dataflow
     nested = """mapspace: {targets: [{name: global_buffer, constraints: [
       {type: bypassing, attributes: {keep: [Inputs], bypass: [Weights, Outputs]}}]}]}
     """

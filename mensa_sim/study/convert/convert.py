@@ -36,10 +36,12 @@ class ForeignFormat:
     recognise: Callable[[Any], bool]
     """Whether plain data of such a suffix is of this kind."""
     convert: Callable[..., Files]
-    """Files of ours, from one of its kind and, where one is given with it, its companion."""
+    """Files of ours, from one of its kind and, where any is given with it, its companions."""
     suffixes: tuple[str, ...] = (".yaml", ".yml")
     companion: str | None = None
     """The kind of the file that it may come with."""
+    several: bool = False
+    """Whether it may come with more than one of those."""
 
 
 def _mapping_with(*keys: str, some_of: Sequence[str] = ()) -> Callable[[Any], bool]:
@@ -80,6 +82,7 @@ FORMATS: Mapping[str, ForeignFormat] = {
         recognise=_mapping_with(some_of=("architecture", "arch")),
         convert=convert_architecture,
         companion="timeloop_constraints",
+        several=True,
     ),
     "timeloop_constraints": ForeignFormat(
         title="a file of constraints of Timeloop",
@@ -125,7 +128,7 @@ def convert(paths: Sequence[Path]) -> Conversion:
     made: dict[str, str] = {}
     for name, given in files.items():
         companions = files.get(FORMATS[name].companion or "", [])
-        if len(companions) > 1:
+        if len(companions) > 1 and not FORMATS[name].several:
             raise FileError(str(companions[1].path), [f"is a second {FORMATS[name].companion}; convert one at a time"])
         for file in given:
             found = FORMATS[name].convert(file, *companions)

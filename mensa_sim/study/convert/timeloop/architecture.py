@@ -42,12 +42,12 @@ class ArchitectureParts:
     """Of the widest word of a level that keeps outputs."""
 
 
-def convert_architecture(file: ForeignFile, constraints: ForeignFile | None = None) -> dict[str, str]:
-    """Files of ours by name; constraints may stand in a file of their own."""
+def convert_architecture(file: ForeignFile, *constraints: ForeignFile) -> dict[str, str]:
+    """Files of ours by name; constraints may stand in files of their own."""
     parts = ArchitectureParts()
     tree = file.data.get("architecture")
     beside = () if isinstance(tree, dict) and "nodes" in tree else CONSTRAINTS
-    apart = constraints.data if constraints else {}
+    apart = [key for each in constraints for key in each.data]
     for key in (*(key for key in file.data if key not in ("architecture", "arch", *VARIABLES)), *apart):
         if key not in ("problem", *beside):
             file.notes.leave((key,))

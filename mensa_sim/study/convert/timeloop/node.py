@@ -1,6 +1,6 @@
 """The nodes of an architecture: containers and components in the order of the file, those of parallel branches too."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mensa_sim.io.faults import Location
@@ -59,7 +59,7 @@ class ArchitectureNode:
         return any(mark in self.kind for mark in (*DUMMIES, *NETWORKS)) or self.attributes.get("entries") == 0
 
 
-def nodes_of(file: ForeignFile, constraints: ForeignFile | None) -> list[ArchitectureNode]:
+def nodes_of(file: ForeignFile, constraints: Sequence[ForeignFile]) -> list[ArchitectureNode]:
     """Every node, outermost first; attributes of a container hold for what is inside it."""
     architecture = file.data.get("architecture", {})
     if "architecture" not in file.data:

@@ -4,7 +4,7 @@ The first form, `arch`, is a list of storage from the inside out beside the arit
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -96,15 +96,15 @@ def subtree_of_lists(file: ForeignFile) -> list[Any]:
 
 
 def nodes_of_subtree(
-    file: ForeignFile, subtree: Any, beside: ForeignFile | None
+    file: ForeignFile, subtree: Any, beside: Sequence[ForeignFile]
 ) -> Iterator[tuple[Location, dict[str, Any]]]:
     """Nodes of version 0.4 for a tree of `local` and `subtree`, outermost first, each with its place.
 
     There each component says how many there are of it; a fan-out stands here where the count grows. Constraints may
-    stand in a file `beside` the tree's.
+    stand in files `beside` the tree's.
     """
     targets: dict[str, dict[str, Any]] = {}
-    for source in (file, *([beside] if beside else ())):
+    for source in (file, *beside):
         take_targets(source, targets)
     used: set[tuple[str, str]] = set()
     outer, outer_mesh = "", (1, 1)
