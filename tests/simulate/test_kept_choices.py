@@ -17,6 +17,7 @@ from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
 from mensa_sim.simulate.plan.variants import variants_of
 from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.study.run import flows
+from mensa_sim.study.run import tried as tried_plans
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.workload.load import load_workload
 
@@ -77,7 +78,7 @@ def test_layers_that_cost_the_same_have_the_same_variants_each_under_its_own_nam
 
 def test_what_a_floor_rules_out_would_not_have_been_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     placed, tried = place(GRAPH, SYSTEM, Goal(scheduler="single:edge_tpu"), MEMO, bounded=False), []
-    monkeypatch.setattr(flows, "run_in_turn", lambda *args: tried.append(args) or run_in_turn(*args))
+    monkeypatch.setattr(tried_plans, "run_in_turn", lambda *args: tried.append(args) or run_in_turn(*args))
     quick, few = flows.with_data_plan(placed, "layers", FULL), len(tried)
     monkeypatch.setattr(flows, "floor_of", lambda *_: None)
     assert flows.with_data_plan(placed, "layers", FULL).schedule.data == quick.schedule.data

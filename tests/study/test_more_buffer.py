@@ -83,7 +83,7 @@ def test_what_stays_and_what_streams_beside_it_fit_the_buffer() -> None:
     placement = placed(dense(1500), load_system("edge_tpu"))
     costs, found = placement.costs, placement.schedule
     plan = make_plan(costs.graph, costs, found.assignment, FULL, data=found.data)
-    pinned = pin([plan], costs.system.accelerators[0], "best-value", behind_host=False)
+    pinned = pin([plan], costs.system, costs.system.accelerators[0].name, "best-value")
     stays = {index for _, index in pinned.units}
     tiles = [unit.variants.streamed.parameter_bytes for unit in plan.units if unit.index not in stays]
     assert pinned.size_bytes == 1500**2
