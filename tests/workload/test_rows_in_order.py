@@ -130,3 +130,11 @@ def test_patches_become_places_in_order() -> None:
     with torch.device("meta"):
         graph = trace(Patches(), [torch.empty(1, 3, 32, 32, device="meta")], name="patches")
     assert hands_on(graph)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_images_of_a_film_are_handed_on_where_no_window_goes_over_several(depth: int) -> None:
+    def layer() -> nn.Module:
+        return nn.Conv3d(4, 4, (depth, 3, 3), padding=(depth // 2, 1, 1))
+
+    assert hands_on(traced(lambda x: x.relu(), layer, (1, 4, 6, SIDE, SIDE))) == (depth == 1)

@@ -94,7 +94,10 @@ def _mixes(operation: Operation, tensor: Tensor, rows: _RowOrder) -> bool:
 
 
 def _wanted(operation: Operation, tensor: Tensor, made: _Known, channels_last: bool) -> _Known:
-    """The rows that a product or a window goes over, of the operand that it moves along; else those that it makes."""
+    """The rows that a product or a window goes over, of the operand that it moves along; else those that it makes.
+
+    Rows of several images at once, where a window goes over depth too, are not those of any.
+    """
     loops = operation.nest or operation.window
     if loops is None and made and not operation.order:
         return made if tensor.elements == made.outer * made.size * made.inner else None
@@ -102,6 +105,8 @@ def _wanted(operation: Operation, tensor: Tensor, made: _Known, channels_last: b
         return None
     if not _is_image(operation):
         return _of(tensor.elements, _copies(operation, loops), loops.input_width)
+    if tensor.elements != loops.input_elements:
+        return _NOWHERE
     return _of_image(tensor.elements, loops.B, loops.input_height, loops.input_width, channels_last)
 
 
