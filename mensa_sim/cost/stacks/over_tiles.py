@@ -113,10 +113,10 @@ def _paces(tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed]) 
     even = [each for each in crossed if not each.move.loads]
     stays = [each for each in crossed if each.move.loads]
     loads = sum(each.move.loads for each in stays)
-    whole = sum(cost.working_cycles * times for cost, times in tiles)
+    whole, count = sum(cost.working_cycles * times for cost, times in tiles), sum(times for _, times in tiles)
     found: list[_Pace] = []
     for cost, times in sorted(tiles, key=lambda each: -each[1]):
-        share = cost.working_cycles / whole if whole else 1 / times
+        share = cost.working_cycles / whole if whole else 1 / count
         lags = cost.buffer_cycles + ceil(_busiest(even) * share)
         size_bytes = cost.memory_bytes + int(_size_bytes(even) * share)
         if not found and loads:

@@ -27,7 +27,7 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
     Halos are what rows of two pieces both need: each piece's edges say what it reads. Where pieces share an operand,
     their readers wait for all of them, whatever they read.
     """
-    planes = planes_of(graph)
+    planes, apart = planes_of(graph), {(edge.producer, edge.consumer) for edge in graph.edges if edge.whole}
     pieces: dict[str, list[Piece]] = {}
     for layer in graph.layers:
         cut, plane = cuts.get(layer.name), planes[layer.name]
@@ -35,6 +35,7 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
             [whole_piece(layer, plane)] if cut is None else pieces_of(layer, plane, cut.axis, cut.sizes)
         )
     edges: dict[tuple[str, str], int] = {}
+    whole: set[tuple[str, str]] = set()
     layers: list[Layer] = []
     for layer in graph.layers:
         for piece in pieces[layer.name]:
@@ -42,6 +43,7 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
             for name in graph.predecessors(layer.name):
                 for producer, size_bytes in _read(graph, planes, pieces, name, piece, layer):
                     edges[producer, piece.layer.name] = size_bytes
+                    whole |= {(producer, piece.layer.name)} if (name, layer.name) in apart else set()
                     read_bytes += size_bytes
             layers.append(_reading(graph, planes[layer.name], piece, layer, read_bytes))
         for name in graph.predecessors(layer.name):
@@ -53,7 +55,10 @@ def cut_graph(graph: LayerGraph, cuts: Mapping[str, Cut]) -> LayerGraph:
     return LayerGraph(
         name=graph.name,
         layers=tuple(layers),
-        edges=tuple(Edge(producer=one, consumer=other, size_bytes=size) for (one, other), size in edges.items()),
+        edges=tuple(
+            Edge(producer=ends[0], consumer=ends[1], size_bytes=size, whole=ends in whole)
+            for ends, size in edges.items()
+        ),
         coverage=graph.coverage,
     )
 

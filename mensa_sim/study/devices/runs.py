@@ -261,7 +261,7 @@ def _of_graph(model: Decoder, tokens: int, context: int) -> _Counted:
     for layer in phase_of(model, "run", COUNTED_WIDTHS, tokens=tokens, context=context).layers:
         total += device_work(layer)
         if layer.parameters:
-            weight_bytes += layer.parameter_bytes if layer.gathered_bytes is None else layer.gathered_bytes
+            weight_bytes += layer.read_parameter_bytes
         if layer.nest is not None and layer.parameters:
             weights += layer.nest.weight_elements
     apart = replace(total, streamed_bytes=total.streamed_bytes - weight_bytes, packed_weights=0)

@@ -23,7 +23,7 @@ from mensa_sim.study.reproduce.outcome import Case, KeptOutcomes, Outcome, outco
 from mensa_sim.study.reproduce.paper import OWN_KIND, kind_of
 from mensa_sim.study.run.provenance import input_hashes, versions
 from mensa_sim.workload.families.paper import Membership, memberships
-from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
+from mensa_sim.workload.graph import Coverage, LayerGraph
 from mensa_sim.workload.load import load_generation, load_workload
 from mensa_sim.workload.model_kinds import MODELS
 from mensa_sim.workload.population.draw import Population, draw_population
@@ -166,13 +166,11 @@ def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
         for layer in graph.layers
     )
     edges = tuple(
-        Edge(
-            producer=edge.producer,
-            consumer=edge.consumer,
+        replace(
+            edge,
             size_bytes=round(edge.size_bytes * min(scale[edge.producer], scale[edge.consumer]))
             if edge.producer in scale and edge.consumer in scale
             else edge.size_bytes,
-            whole=edge.whole,
         )
         for edge in graph.edges
     )

@@ -6,7 +6,7 @@ each. Where nothing is known of a tensor's rows nothing is said.
 """
 
 import math
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from mensa_sim.records import dataclass
@@ -161,7 +161,7 @@ def _alike(operation: Operation, output: Tensor, known: Mapping[str, _Known]) ->
 
 
 def _resized(rows: _RowOrder, old: Sequence[int], new: Sequence[int]) -> _Known:
-    """Rows where some axes have become longer or shorter: where they hold the rows these are others."""
+    """Rows where some axes have become longer or shorter: other ones, where these are the axes that hold them."""
     if len(old) != len(new):
         return None
     first, behind = rows.bounds
@@ -196,7 +196,7 @@ def _viewed(operation: Operation, known: Mapping[str, _Known]) -> _Known:
     return _permuted(rows, shown.shape, operation.order) if operation.order else rows
 
 
-def _permuted(rows: _RowOrder, shape: Sequence[int], order: Collection[int]) -> _Known:
+def _permuted(rows: _RowOrder, shape: Sequence[int], order: Sequence[int]) -> _Known:
     """Rows after the axes of a shape are put in another order: none where they share an axis with something else."""
     parts: list[list[tuple[int, bool]]] = []  # by axis, the sizes that it is made of, and whether each is of rows
     before, (first, behind) = 1, rows.bounds
