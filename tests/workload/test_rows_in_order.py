@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from mensa_sim.cost.stacks.planes import planes_of
+from mensa_sim.cost.tiles.rewrite import Cut, cut_graph
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.graph_json import graph_from_data, graph_to_data
 from mensa_sim.workload.importers.torch.trace import trace
@@ -138,3 +139,11 @@ def test_images_of_a_film_are_handed_on_where_no_window_goes_over_several(depth:
         return nn.Conv3d(4, 4, (depth, 3, 3), padding=(depth // 2, 1, 1))
 
     assert hands_on(traced(lambda x: x.relu(), layer, (1, 4, 6, SIDE, SIDE))) == (depth == 1)
+
+
+def test_a_graph_cut_into_pieces_keeps_which_reads_are_whole() -> None:
+    graph = traced(IMAGES["transposed"], lambda: nn.Conv2d(CHANNELS, CHANNELS, 1), (1, CHANNELS, SIDE, SIDE))
+    (edge,) = graph.edges
+    assert edge.whole
+    pieces = cut_graph(graph, {edge.consumer: Cut(axis="rows", sizes=(4, 4))})
+    assert [each.whole for each in pieces.edges] == [True, True]
