@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from mensa_sim.cost.counts.ways import accumulator
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.hardware.area import array_wires
-from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.static_energy import component_leakage_mw
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.hardware.technology.sram import sram_of
+from mensa_sim.hardware.technology.sram import access_pj
 from mensa_sim.hardware.technology.technology import Technology
 from mensa_sim.records import dataclass
 
@@ -70,20 +69,6 @@ def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:
         leakage_mw=sum(component_leakage_mw(placed).values()),
         working_pj_per_cycle=0.0 if working is None else working.value,
     )
-
-
-def access_pj(placed: PlacedAccelerator, level: Level) -> tuple[float, float]:
-    """Energy of the smallest read and the smallest write of a level."""
-    if placed.array.working_pj_per_cycle is not None:
-        return 0.0, 0.0
-    technology = placed.technology
-    if level.ported:
-        figures = sram_of(technology, level)
-        read_pj = figures.read_pj * level.access_bits / level.read_width
-        return read_pj, figures.write_pj * level.access_bits / level.write_width
-    each_pj = technology.register_pj(1, level.capacity_bytes)
-    own_read, own_write = level.read_pj_per_bit, level.write_pj_per_bit
-    return each_pj if own_read is None else own_read, each_pj if own_write is None else own_write
 
 
 def with_buffer_cycles(cost: LayerCost, cycles: int, accelerator: PeArray) -> LayerCost:

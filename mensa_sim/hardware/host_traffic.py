@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from mensa_sim.hardware.routes import Leg
+from mensa_sim.hardware.routes import Leg, through_memory
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import window_span
@@ -81,7 +81,7 @@ class HostCrossing:
     @property
     def energy_pj(self) -> float:
         """Of the memory's reads or writes."""
-        return self.leg.pj_per_byte * self.size_bytes
+        return sum(self.leg.energy_pj(self.size_bytes).values())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,8 +129,7 @@ def host_traffic(layers: Iterable[Layer], graph: LayerGraph, system: System, acc
     programs = (layer.nest is not None or layer.vector_ops > 0 for layer, _ in own)
 
     def crossing(rate: float, pj_per_byte: float, sizes_bytes: Iterable[int]) -> HostCrossing:
-        leg = Leg(resource=channel, bandwidth_bytes_per_s=rate, pj_per_byte=pj_per_byte)
-        return HostCrossing(leg=leg, sizes_bytes=tuple(sizes_bytes))
+        return HostCrossing(leg=through_memory(channel, rate, pj_per_byte), sizes_bytes=tuple(sizes_bytes))
 
     read_pj, write_pj = memory.transfer_pj(read_bytes=1), memory.transfer_pj(write_bytes=1)
     return HostTraffic(

@@ -29,9 +29,9 @@ def large_problem(layers: int, accelerators: int, memories: int, seed: int = 0) 
         ]
     names = [f"m{index}" for index in range(memories)]
     stages = [
-        Leg(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte=32.0),
-        Leg(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte=16.0, latency_ps=100_000),
-        Leg(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte=16.0),
+        Leg(resource="read", bandwidth_bytes_per_s=24e9, pj_per_byte={"memory": 32.0}),
+        Leg(resource="link", bandwidth_bytes_per_s=32e9, pj_per_byte={"link": 16.0}, latency_ps=100_000),
+        Leg(resource="write", bandwidth_bytes_per_s=192e9, pj_per_byte={"memory": 16.0}),
     ]
     route = Route(legs=tuple(stages))
     return Problem(

@@ -4,7 +4,7 @@ from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.unit import Option, Unit, UnitTensor
 
-LINK = Route(legs=(Leg(resource="link", bandwidth_bytes_per_s=1e12, pj_per_byte=2.0, latency_ps=10),))
+LINK = Route(legs=(Leg(resource="link", bandwidth_bytes_per_s=1e12, pj_per_byte={"link": 2.0}, latency_ps=10),))
 """10 ps, then 1 ps a byte; 2 pJ a byte."""
 
 

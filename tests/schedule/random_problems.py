@@ -68,11 +68,11 @@ def problems(
             tensors.append(UnitTensor(producer=producer, readers=tuple(sorted(readers)), size_bytes=size_bytes))
     route = Route(
         legs=(
-            Leg(resource="m", bandwidth_bytes_per_s=draw(BANDWIDTHS), pj_per_byte=1.0),
+            Leg(resource="m", bandwidth_bytes_per_s=draw(BANDWIDTHS), pj_per_byte={"memory": 1.0}),
             Leg(
                 resource="link",
                 bandwidth_bytes_per_s=1e12,
-                pj_per_byte=draw(PJ_PER_BYTE),
+                pj_per_byte={"link": draw(PJ_PER_BYTE)},
                 latency_ps=draw(st.integers(0, 100)),
             ),
         )

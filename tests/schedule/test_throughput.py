@@ -64,7 +64,7 @@ def test_the_load_of_a_stream_is_spread_over_the_accelerators() -> None:
 
 def test_a_copy_keeps_both_memories_and_the_link_busy() -> None:
     stages = tuple(
-        Leg(resource=name, component=component, bandwidth_bytes_per_s=rate, pj_per_byte=1.0)
+        Leg(resource=name, bandwidth_bytes_per_s=rate, pj_per_byte={component: 1.0})
         for name, component, rate in (("m0", "memory", 1e12), ("m0-m1", "link", 5e11), ("m1", "memory", 2e12))
     )
     problem = chain(unit("a", 10, 10), unit("b", 20, 30), routes={pair: Route(legs=stages) for pair in PAIRS})

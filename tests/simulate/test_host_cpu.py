@@ -77,8 +77,9 @@ def test_between_the_chip_and_the_hosts_cpu_bytes_cross_the_chips_channel_once()
     assert (out.resource, out.bandwidth_bytes_per_s) == ("link", 2 * 10**9)
     assert (into.resource, into.bandwidth_bytes_per_s) == ("link", 10**9)
     link = built.memories["link"]
-    assert (out.pj_per_byte, into.pj_per_byte) == (link.transfer_pj(write_bytes=1), link.transfer_pj(read_bytes=1))
-    assert out.pj_per_byte > 0
+    written_pj, read_pj = link.transfer_pj(write_bytes=1), link.transfer_pj(read_bytes=1)
+    assert (out.energy_pj(1), into.energy_pj(1)) == ({"memory": written_pj}, {"memory": read_pj})
+    assert written_pj > 0
 
 
 def test_the_cpu_starts_when_the_chips_output_has_come_and_sends_nothing_back() -> None:

@@ -1,4 +1,4 @@
-"""SRAM at any capacity and access width, interpolated between the points of a sweep: buffers, and shared memories."""
+"""SRAM at any capacity and access width, interpolated between the points of a sweep: levels, and shared memories."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -43,6 +43,20 @@ def sram_of(technology: Technology, level: Level) -> SramFigures:
         leakage_mw=max(reading.leakage_mw, writing.leakage_mw),
         area_mm2=max(reading.area_mm2, writing.area_mm2),
     )
+
+
+def access_pj(placed: PlacedAccelerator, level: Level) -> tuple[float, float]:
+    """Energy of the smallest read and the smallest write of a level."""
+    if placed.array.working_pj_per_cycle is not None:
+        return 0.0, 0.0
+    technology = placed.technology
+    if level.ported:
+        figures = sram_of(technology, level)
+        read_pj = figures.read_pj * level.access_bits / level.read_width
+        return read_pj, figures.write_pj * level.access_bits / level.write_width
+    each_pj = technology.register_pj(1, level.capacity_bytes)
+    own_read, own_write = level.read_pj_per_bit, level.write_pj_per_bit
+    return each_pj if own_read is None else own_read, each_pj if own_write is None else own_write
 
 
 @lru_cache(maxsize=4096)

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from mensa_sim.cost.feeds.ways import Fed, from_level
+from mensa_sim.cost.moved import Fed
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.routes import from_level
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram
 from mensa_sim.schedule.homes.step import AtHome, HomeCosts, Step, gain, live_at, step_of, weighed

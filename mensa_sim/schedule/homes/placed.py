@@ -13,9 +13,10 @@ from itertools import product
 import numpy as np
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.feeds.ways import Fed, Passage, from_level, from_shared, moved_cost, to_shared
 from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.routes import Route, from_level, from_shared, to_shared
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER
@@ -156,8 +157,8 @@ class AtHomeSolver:
 class _Ways:
     """From and to which places on chip an accelerator's tensors go: over no way from and to its own level."""
 
-    reads: Mapping[int, Passage | None]
-    writes: Mapping[int, tuple[Passage, Passage] | None]
+    reads: Mapping[int, Route | None]
+    writes: Mapping[int, tuple[Route, Route] | None]
     """And the way back, for partial sums."""
 
 
@@ -226,8 +227,8 @@ def _unbeaten(costs: Iterable[_Cost]) -> list[_Cost]:
 def _ways(system: System, accelerators: Sequence[str], own: int, rooms_bytes: Sequence[int]) -> _Ways:
     """Those of one accelerator; `rooms_bytes` is what the levels of all hold of tensors at home."""
     name = accelerators[own]
-    reads: dict[int, Passage | None] = {own: None} if rooms_bytes[own] else {}
-    writes: dict[int, tuple[Passage, Passage] | None] = {own: None} if rooms_bytes[own] else {}
+    reads: dict[int, Route | None] = {own: None} if rooms_bytes[own] else {}
+    writes: dict[int, tuple[Route, Route] | None] = {own: None} if rooms_bytes[own] else {}
     if system.array_of(name) is None:
         return _Ways(reads=reads, writes=writes)
     for place, holder in enumerate(accelerators):

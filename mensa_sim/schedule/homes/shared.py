@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from mensa_sim.cost.feeds.ways import Fed, from_shared, to_shared
+from mensa_sim.cost.moved import Fed
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.routes import from_shared, to_shared
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Home
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, TOLERANCE, LinearProgram

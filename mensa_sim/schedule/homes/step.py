@@ -4,13 +4,14 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from mensa_sim.cost.energy import access_pj, with_buffer_cycles
-from mensa_sim.cost.feeds.ways import Fed, less_moved, moved_cost
-from mensa_sim.cost.layer_cost import MEMORY, RESIDENCIES, LayerCost, Residency
+from mensa_sim.cost.energy import with_buffer_cycles
+from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Residency
+from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms
-from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.array.levels import Level
+from mensa_sim.hardware.routes import Route
+from mensa_sim.hardware.technology.sram import access_pj
 from mensa_sim.objective import objective_named
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan
@@ -23,6 +24,8 @@ HALVINGS = 6
 """Rooms of a level that mappings are looked for in: all of it, a half, a quarter, and so on: a choice."""
 ROOM_PARTS = 64
 """What is left of a level beside tensors at home is rounded down to this many parts of it: a choice, for the memo."""
+_HERE = Route(legs=())
+"""The way to an accelerator's own level, whose accesses and port are counted as its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,22 +268,12 @@ class HomeCosts:
     def _from_home(self, step: Step, cost: LayerCost) -> LayerCost:
         """The cost of a layer that reads inputs tile by tile, with those at home read there instead of in memory."""
         shape = self._costs.graph[step.layer]
-        if not step.reads_bytes or not shape.input_bytes:
+        size_bytes = shape.input_bytes if step.whole else step.reads_bytes
+        if not step.reads_bytes or not size_bytes:
             return cost
         placed = self._costs.system.accelerator(step.accelerator)
-        part, whole = (1, 1) if step.whole else (min(step.reads_bytes, shape.input_bytes), shape.input_bytes)
-        operands = {"input", "weight"} if shape.weights_are_activations else {"input"}
-        beside_nest = vector_work(shape, placed.array).input_bytes
-        traffic, saved_bytes = [], 0
-        for each in cost.traffic:
-            taken_bytes = 0
-            if each.level == MEMORY and each.operand in operands:
-                taken_bytes = each.read_bytes * part // whole
-            elif each.level == MEMORY and each.operand == "vector":
-                taken_bytes = min(each.read_bytes, beside_nest) * part // whole
-            saved_bytes += taken_bytes
-            traffic.append(replace(each, read_bytes=each.read_bytes - taken_bytes) if taken_bytes else each)
-        moved = less_moved(cost, traffic, self._costs.system.memory_of(step.accelerator), (saved_bytes, 0))
+        moved = moved_cost(cost, shape, self._costs.system, Fed(inputs=((_HERE, size_bytes),)))
+        saved_bytes = cost.memory_read_bytes - moved.memory_read_bytes
         level, bits = self._level(step.accelerator), saved_bytes * BITS_PER_BYTE
         if placed.name not in self._read_pj:
             self._read_pj[placed.name], _ = access_pj(placed, level)

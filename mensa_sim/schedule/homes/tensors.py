@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from mensa_sim.cost.feeds.ways import from_level
+from mensa_sim.hardware.routes import from_level
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.workload.graph import LayerGraph, units_in_order

@@ -66,7 +66,8 @@ def _copy_loads(problem: Problem, size_bytes: int, source: str, target: str) -> 
         return {}
     loads: dict[str, int] = {}
     for leg in problem.routes[source, target].legs:
-        resource = f"{leg.component} {problem.channel_of(leg.resource)}"
+        kind = "link" if "link" in leg.pj_per_byte else "memory"
+        resource = f"{kind} {problem.channel_of(leg.resource)}"
         loads[resource] = loads.get(resource, 0) + leg.time_ps(size_bytes)
     return loads
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from mensa_sim.cost.feeds.ways import Passage, from_level
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost
 from mensa_sim.cost.least_work import least_array_pj, least_array_ps
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, Piece, Region, SplitAxis
+from mensa_sim.hardware.routes import Route, from_level
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.homes.step import input_nest_bytes
@@ -92,7 +92,7 @@ class Surroundings:
         self.room_bytes = system.room_for_tensors(pool[0])
         """Of each accelerator's level for activations."""
         places = range(len(pool))
-        self.ways: Mapping[tuple[int, int], Passage | None] = {
+        self.ways: Mapping[tuple[int, int], Route | None] = {
             (holder, reader): from_level(system, pool[holder], pool[reader])
             for holder in places
             for reader in places
@@ -130,9 +130,9 @@ class Surroundings:
         key = holder, reader, size_bytes
         if key not in self._known:
             way = self.ways[holder, reader]
-            feeds = () if way is None else way.feeds(size_bytes)
-            pj = 0.0 if way is None else way.pj_per_byte * size_bytes
-            self._known[key] = pj, tuple((feed.resource, feed.time_ps) for feed in feeds)
+            pj = 0.0 if way is None else way.energy_pj(size_bytes)
+            legs = () if way is None else way.legs
+            self._known[key] = pj, tuple((leg.resource, leg.time_ps(size_bytes)) for leg in legs)
         return self._known[key]
 
 

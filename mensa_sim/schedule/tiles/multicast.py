@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 
-from mensa_sim.cost.feeds.ways import Fed, moved_cost
 from mensa_sim.cost.layer_cost import MEMORY, STREAMED, LayerCost
+from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.cost.tiles.pieces import READ_BY_ALL, piece_name
 from mensa_sim.hardware.array.pe_array import PeArray

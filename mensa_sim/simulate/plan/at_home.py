@@ -4,10 +4,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field, replace
 from functools import cache
 
-from mensa_sim.cost.feeds.ways import Fed, Passage, from_level, from_shared, moved_cost, to_shared
 from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.routes import Route, from_level, from_shared, to_shared
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import DataPlan
 from mensa_sim.schedule.homes.plan import order_of, tensors_at_home
@@ -132,9 +133,9 @@ class _Feeds:
         heard: Mapping[str, frozenset[Operand]],
     ) -> None:
         system, self._heard = costs.system, heard
-        self._links: dict[str, list[tuple[Passage, int]]] = {}
-        self._shared: dict[str, list[tuple[Passage, int]]] = {}
-        self._written: dict[str, tuple[Passage, Passage]] = {}
+        self._links: dict[str, list[tuple[Route, int]]] = {}
+        self._shared: dict[str, list[tuple[Route, int]]] = {}
+        self._written: dict[str, tuple[Route, Route]] = {}
         for home in own:
             for name, size_bytes in home.remote.items():
                 way = from_level(system, home.home, assignment[name])

@@ -91,7 +91,7 @@ def crossings_over(route: Route, size_bytes: int) -> tuple[Crossing, ...]:
             size_bytes=size_bytes,
             latency_ps=leg.latency_ps,
             alone_ps=leg.time_ps(size_bytes) - leg.latency_ps,
-            energy_pj={leg.component: leg.pj_per_byte * size_bytes},
+            energy_pj=leg.energy_pj(size_bytes),
         )
         for leg in route.legs
     )
@@ -127,8 +127,6 @@ def _crossings(crossing: HostCrossing) -> tuple[Crossing, ...]:
     """The crossing if anything crosses."""
     if not crossing.size_bytes:
         return ()
-    energy_pj = {"memory": crossing.energy_pj} if crossing.energy_pj else {}
-    leg = crossing.leg
-    return (
-        Crossing(resource=leg.resource, size_bytes=crossing.size_bytes, alone_ps=crossing.time_ps, energy_pj=energy_pj),
-    )
+    leg, size_bytes = crossing.leg, crossing.size_bytes
+    energy_pj = leg.energy_pj(size_bytes) if crossing.energy_pj else {}
+    return (Crossing(resource=leg.resource, size_bytes=size_bytes, alone_ps=crossing.time_ps, energy_pj=energy_pj),)

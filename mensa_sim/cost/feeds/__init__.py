@@ -1,1 +1,0 @@
-"""What layers read and write over shared on-chip memories and links instead of their accelerator's memory."""
