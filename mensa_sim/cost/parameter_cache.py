@@ -110,8 +110,8 @@ def _spread(rooms: Sequence[int], size_bytes: int) -> list[int] | None:
 def held_bytes(layer: Layer, accelerator: PeArray) -> int:
     """Bytes of a layer's parameters as an accelerator stores them; 0 for a table of which only some rows are read."""
     store = accelerator.parameter_store
-    if layer.operator == "softmax" and layer.output_channels and store is not None:
-        inputs = store.softmax_planes * _padded(layer.output_channels, store)
+    if layer.operator == "softmax" and layer.slices and store is not None:
+        inputs = store.softmax_planes * _padded(layer.slice_elements, store)
         return store.stored_channels(1) * (inputs + store.bias_bytes) if inputs else 0
     if layer.gathered_bytes is not None or not layer.parameter_bytes:
         return 0

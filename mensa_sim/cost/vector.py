@@ -19,6 +19,10 @@ class VectorWork:
     """Read once per fetch of the layer's parameters: biases, scales, gathered rows."""
     passes_bytes: Any
     """Outputs read and written once more in the buffer, where no vector unit stands behind the array."""
+    slices: Any = 0
+    """Parts of the input that are gone over twice."""
+    slice_bytes: Any = 0
+    """Of each."""
 
 
 def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
@@ -45,6 +49,8 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
         output_bytes=max(0, output_bytes),
         parameter_bytes=max(0, parameter_bytes),
         passes_bytes=passes_bytes,
+        slices=layer.slices,
+        slice_bytes=layer.slice_bytes,
     )
 
 

@@ -92,7 +92,7 @@ OPERAND_WIDTHS = ("weight_bits", "input_bits", "output_bits", "accumulator_bits"
 WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
 _SIZES = (
-    *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes"),
+    *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes", "slices", "slice_elements"),
     *("model_input_bytes", "model_output_bytes", "state_bytes", "prompts"),
 )
 MAX_BITS = 64
@@ -115,8 +115,12 @@ class Layer:
     window: LoopNest | None = None
     """Of a layer without products that moves a window over rows and columns (pooling): its geometry, channels as G."""
     output_channels: int | None = None
-    """Where they are not the nest's: a transposed convolution computes several positions as channels of one; of a
-    softmax, the elements of a row."""
+    """Where they are not the nest's: a transposed convolution computes several positions as channels of one."""
+    slices: int = 0
+    """Of a softmax or a norm: rows, images or groups that are gone over twice, first for what all elements of one have
+    in common (a maximum and a sum, a mean and a variance), then to write them."""
+    slice_elements: int = 0
+    """Of each of them."""
     vector_ops: int = 0
     """Elementwise operations over all steps (an add, a compare or one evaluation of an activation is one)."""
     parameters: tuple[Parameter, ...] = ()
@@ -187,6 +191,11 @@ class Layer:
     def read_parameter_bytes(self) -> int:
         """Bytes of the parameters that one inference reads: all, or the rows that it gathers."""
         return self.parameter_bytes if self.gathered_bytes is None else self.gathered_bytes
+
+    @property
+    def slice_bytes(self) -> int:
+        """Bytes of a slice that is gone over twice."""
+        return bits_to_bytes(self.slice_elements * self.element_bits("input"))
 
     @property
     def weight_bytes(self) -> int:

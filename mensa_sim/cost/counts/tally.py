@@ -146,9 +146,10 @@ def coded_bits(bits: Any, share: float) -> Any:
 
 
 def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, repeats: Repeats) -> None:
-    """Vector work reads its inputs once and writes its outputs once, through their outermost SRAMs where there are any.
+    """Vector work reads its inputs and writes its outputs once, through their outermost SRAMs where there are any.
 
-    Parameters come through that of the weights, or with the activations where they have none.
+    What a slice that is gone over twice has more than its SRAM holds comes from memory again. Parameters come through
+    that of the weights, or with the activations where they have none.
     """
     inputs, outputs = work.input_bytes * BITS_PER_BYTE, work.output_bytes * BITS_PER_BYTE
     parameters, passes = work.parameter_bytes * BITS_PER_BYTE, work.passes_bytes * BITS_PER_BYTE
@@ -156,8 +157,12 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
     read = inputs * (repeats.fetches["input"] > 0)
     written = outputs * (repeats.fetches["output"] > 0)
     tally.move("vector", MEMORY, read + parameters * fetched, written)
+    again = work.slices * (work.slice_bytes - slice_kept_bytes(work, accelerator, repeats)) * BITS_PER_BYTE
+    again = again * (repeats.fetches["input"] > 0)
+    if np.any(again):
+        tally.move("input", MEMORY, again, 0)
     through: tuple[tuple[Operand, Any, Any], ...] = (
-        ("input", inputs, read),
+        ("input", inputs + work.slices * work.slice_bytes * BITS_PER_BYTE, read + again),
         ("output", written + passes, outputs + passes),
         ("weight", parameters * repeats.steps, parameters * fetched),
     )
@@ -173,6 +178,20 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
             unit = level.access_bits
             tally.ports[level.name].access(-(-reads // unit), -(-writes // unit), spread_of(level, accelerator))
             tally.move("vector", level.name, reads, writes)
+
+
+def slice_kept_bytes(work: VectorWork, accelerator: PeArray, repeats: Repeats) -> Any:
+    """Of a slice that is gone over twice, what stays in between: as much as its SRAM holds beside an output that stays.
+
+    The room of what is read for the last time is the next slice's, so that no second one is needed.
+    """
+    store = accelerator.store_of("input")
+    if store is None or not np.any(work.slices):
+        return 0
+    room = store.capacity_bytes * spread_of(store, accelerator)
+    if store == accelerator.store_of("output"):
+        room = most(0, room - work.output_bytes * (repeats.fetches["output"] == 0))
+    return -most(-room, -work.slice_bytes)
 
 
 def spread_of(level: Level, accelerator: PeArray) -> int:

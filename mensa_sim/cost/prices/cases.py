@@ -10,7 +10,7 @@ from mensa_sim.arrays import picked
 from mensa_sim.cost.assemble import billed
 from mensa_sim.cost.counts.crossing import evenly, pick, whole_words
 from mensa_sim.cost.counts.nest import NestCounts
-from mensa_sim.cost.counts.tally import Repeats, new_tally, vector_traffic
+from mensa_sim.cost.counts.tally import Repeats, new_tally, slice_kept_bytes, vector_traffic
 from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
@@ -101,9 +101,13 @@ def _rows(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> Iterat
     pricer = asked[0].pricer
     repeats, work = (_repeats(asked), _work(asked)) if len(asked) > 1 else (asked[0].repeats, pricer.work)
     counts, buffered = _counted(asked, [best for best in found if best is not None])
+    if np.any(work.slices) and pricer.accelerator.buffer("activation") is not None:
+        streams = repeats.fetches["input"] > 0
+        buffered = {"activation": slice_kept_bytes(work, pricer.accelerator, repeats) * streams}
     rows = billed(pricer.accelerator, pricer.energy, precision_of(pricer.layer), repeats, counts, work).rows(len(asked))
+    held = {name: np.broadcast_to(size, len(asked)).tolist() for name, size in buffered.items()}
     for index, row in enumerate(rows):
-        yield row | {"buffered_bytes": {name: int(np.asarray(held).flat[index]) for name, held in buffered.items()}}
+        yield row | {"buffered_bytes": {name: int(each[index]) for name, each in held.items()}}
 
 
 def _counted(asked: Sequence[PricedCase], found: Sequence[Mapped]) -> tuple[NestCounts | None, dict[str, Any]]:

@@ -106,14 +106,23 @@ class StackPricer:
                 tiles.append((tile.layer, case, tile.times * stack.size.copies))
             loads = stack.size.copies if self._weights[name].by_copy else 1
             kept_bits = stay.get(name, 0) * loads * BITS_PER_BYTE
+            loaded_bits = each.loads_bits * stack.size.copies
             crossings = (
                 RowMove(operand="weight", read_bits=kept_bits, write_bits=0, loads=loads),
-                RowMove(operand="input", read_bits=each.loads_bits * stack.size.copies, write_bits=0),
+                RowMove(operand="input", read_bits=loaded_bits + self._again_bits(each, stack.size), write_bits=0),
                 RowMove(operand="output", read_bits=0, write_bits=each.stores_bits),
             )
             crossing = tuple(move for move in crossings if move.read_bits + move.write_bits)
             found.append(TiledLayer(name=name, tiles=tuple(tiles), crossings=crossing))
         return TiledStack(layers=tuple(found), tiles=times, stay=stay)
+
+    def _again_bits(self, tiles: LayerTiles, size: TilingSize) -> int:
+        """What comes from memory a second time, of slices that are gone over twice and do not fit beside the rows."""
+        layer = tiles.layer
+        slice_bits = layer.slice_bytes * BITS_PER_BYTE
+        if tiles.loads_bits * size.copies < layer.slices * slice_bits:
+            return 0
+        return layer.slices * max(0, slice_bits - (self.room_bits - size.most_held_bits))
 
     def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> TileCase:
         kept: set[Operand] = {"weight"} if stays else set()

@@ -105,6 +105,7 @@ def pieces_of(layer: Layer, plane: Plane, axis: SplitAxis, sizes: Sequence[int])
             small,
             name=piece_name(layer.name, number),
             vector_ops=_share(layer.vector_ops, span, whole),
+            slices=_share(layer.slices, span, whole),
             prompts=layer.prompts if number == 1 else 0,
             output_bytes=_share(layer.output_bytes, span, whole),
             model_output_bytes=_share(layer.model_output_bytes, span, whole),

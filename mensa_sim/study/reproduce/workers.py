@@ -158,6 +158,7 @@ def stretched(graph: LayerGraph, factor: float) -> LayerGraph:
             layer,
             steps=round(layer.steps * scale[layer.name]),
             vector_ops=round(layer.vector_ops * scale[layer.name]),
+            slices=round(layer.slices * scale[layer.name]),
             input_bytes=round(layer.input_bytes * scale[layer.name]),
             output_bytes=round(layer.output_bytes * scale[layer.name]),
         )

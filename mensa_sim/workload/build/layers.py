@@ -51,6 +51,8 @@ class LayerMaker:
             nest=operation.nest,
             window=operation.window,
             output_channels=operation.output_channels,
+            slices=operation.slices,
+            slice_elements=operation.slice_elements,
             vector_ops=operation.vector_ops,
             parameters=tuple(self._parameters(operation)),
             gathered_bytes=None if gathered is None else bits_to_bytes(gathered * self._table_bits(operation)),

@@ -106,6 +106,8 @@ class Operation:
     nest: LoopNest | None = None
     window: LoopNest | None = None
     output_channels: int | None = None
+    slices: int = 0
+    slice_elements: int = 0
     vector_ops: int = 0
     gathered: int | None = None
     """Elements that an embedding reads of its table."""

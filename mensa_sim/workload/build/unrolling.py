@@ -195,6 +195,7 @@ def _one_of(row: list[Operation], group: str | None, fed_back: set[str]) -> Oper
         reads=tuple(reads.values()),
         writes=tuple(tensor for operation in row for tensor in operation.writes),
         vector_ops=sum(operation.vector_ops for operation in row),
+        slices=sum(operation.slices for operation in row),
         gathered=None if first.gathered is None else sum(o.gathered or 0 for o in row),
         steps=sum(operation.steps for operation in row),
         recurrent=first.recurrent or group is not None,

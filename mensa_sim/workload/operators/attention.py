@@ -11,7 +11,7 @@ from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.matrix import matrix_nest, product
-from mensa_sim.workload.operators.reduction import softmax_operations
+from mensa_sim.workload.operators.reduction import gone_over_twice, softmax_operations
 
 
 def attention(
@@ -31,6 +31,7 @@ def attention(
         reads=(scores,) if mask is None else (scores, mask),
         writes=(weights,),
         vector_ops=(1 + masks) * scores.elements + softmax_operations(scores.elements, keys),
+        **gone_over_twice(scores, keys),
     )
     product(
         spot.named(f"{name}.context"),

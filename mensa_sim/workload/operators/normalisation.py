@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.workload.build.operation import Role, Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
+from mensa_sim.workload.operators.reduction import gone_over_twice
 
 _CENTRED = 5
 """Sum for the mean, difference, square, sum for the variance, product with its root."""
@@ -46,12 +47,14 @@ def normalisation(
     """
     affine = tuple(tensor for tensor in (weight, bias) if tensor is not None)
     per_element = (_UNCENTRED if operator == "rms_norm" else _CENTRED) + len(affine)
+    size = output.elements // max(1, statistics)
     spot.add(
         operator,
         reads=(data, *affine),
         writes=(output, *shown),
         vector_ops=per_element * output.elements + _PER_STATISTIC * statistics,
-        across=_innermost(output.shape, output.elements // max(1, statistics)),
+        across=_innermost(output.shape, size),
+        **gone_over_twice(output, size),
     )
 
 
@@ -70,7 +73,8 @@ def local_response(spot: Spot, *, data: Tensor, output: Tensor, window: int) -> 
 
 def power_norm(spot: Spot, *, data: Tensor, output: Tensor, row: int) -> None:
     """Each element to a power, added over its row, and divided by the root."""
-    spot.add("lp_norm", reads=(data,), writes=(output,), vector_ops=3 * output.elements + output.elements // row)
+    operations = 3 * output.elements + output.elements // row
+    spot.add("lp_norm", reads=(data,), writes=(output,), vector_ops=operations, **gone_over_twice(output, row))
 
 
 def _batch_norm(call: Call) -> None:

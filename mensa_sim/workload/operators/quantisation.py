@@ -15,6 +15,7 @@ from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 from mensa_sim.workload.operators.indexing import embedding
 from mensa_sim.workload.operators.matrix import matmul
+from mensa_sim.workload.operators.reduction import gone_over_twice
 
 _RANGE = 2
 """A minimum and a maximum."""
@@ -46,7 +47,8 @@ def _quantise(call: Call) -> None:
     data = call.operands[0]
     if any(tensor.constant is None for tensor in call.operands[1:]) and data.constant is None:
         written = replace(call.result, index=False, bits=bits)
-        call.add("quantize", reads=(data,), writes=(written,), vector_ops=SCALED * data.elements)
+        ranges = gone_over_twice(data, data.elements // max(1, call.operands[1].elements))
+        call.add("quantize", reads=(data,), writes=(written,), vector_ops=SCALED * data.elements, **ranges)
         return
     cast(call, data=data, output=call.result, bits=bits)
     for further in call.results[1:]:  # which elements were clipped: what training asks for

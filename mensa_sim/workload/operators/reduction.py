@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.operators.call import Call, Handler
@@ -78,6 +79,11 @@ def softmax_operations(elements: int, row: int) -> int:
     return 5 * elements - 2 * (elements // row)
 
 
+def gone_over_twice(data: Tensor, elements: int) -> dict[str, Any]:
+    """What an operation says that goes over slices of so many elements for what these have in common, then again."""
+    return {"slices": data.elements // max(1, elements), "slice_elements": elements}
+
+
 def softmax(spot: Spot, *, data: Tensor, output: Tensor, axes: Sequence[int], logarithm: bool = False) -> None:
     """Softmax of rows, which lie along axes; its logarithm takes one more per row (a difference is its division)."""
     row = math.prod(output.shape[axis] for axis in axes)
@@ -87,7 +93,7 @@ def softmax(spot: Spot, *, data: Tensor, output: Tensor, axes: Sequence[int], lo
         reads=(data,),
         writes=(output,),
         vector_ops=softmax_operations(output.elements, row) + logarithms,
-        output_channels=row,
+        **gone_over_twice(output, row),
         across=tuple(axes),
     )
 

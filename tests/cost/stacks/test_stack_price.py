@@ -7,11 +7,13 @@ import pytest
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.prices.memo import PriceMemo
+from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.tile import stack_tiles
 from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
 from mensa_sim.cost.stacks.traffic import can_stack
+from mensa_sim.cost.table import Rooms
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.schedule.stacks.plan import latency_ps
@@ -23,7 +25,9 @@ from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 class Stacks:
     """The stacks of a graph on an accelerator."""
 
-    def __init__(self, graph: LayerGraph, accelerator: str, bytes_per_s: float | None = None) -> None:
+    def __init__(
+        self, graph: LayerGraph, accelerator: str, bytes_per_s: float | None = None, rooms: Rooms | None = None
+    ) -> None:
         self.graph, system = graph, load_system(accelerator)
         memory = system.memory_of(accelerator)
         self.memory = memory if bytes_per_s is None else replace(memory, bandwidth_bytes_per_s=bytes_per_s)
@@ -31,7 +35,9 @@ class Stacks:
         self.planes: dict[str, Plane] = dict(planes_of(graph))
         ends = {layer.name: ("",) if layer.model_output_bytes else () for layer in graph.layers}
         self.readers = {name: (*graph.successors(name), *ends[name]) for name in self.layers}
-        self.pricer = StackPricer(system.accelerator(accelerator), self.memory, "edp", self.layers, PriceMemo())
+        placed = system.accelerator(accelerator)
+        placed = replace(placed, spec=with_room(placed.array, rooms or {}))
+        self.pricer = StackPricer(placed, self.memory, "edp", self.layers, PriceMemo())
 
     def tilings(self, lengths: Sequence[int], rows: Sequence[int]) -> Iterator[Tiling]:
         names = list(self.layers)
@@ -175,3 +181,24 @@ def test_what_one_layer_computes_hides_no_parameters_of_another() -> None:
     moved = 256 * 2048 + 2048 * 256
     assert costs["l1"].memory_bytes == moved
     assert latency_ps(costs, bandwidth) >= costs["l0"].on_chip_ps + own_ps(stacks.memory, moved)
+
+
+@pytest.mark.parametrize(("left_bytes", "again_bytes"), [(128, 0), (200, 0), (50, 16 * 78), (0, 16 * 128)])
+def test_a_norm_reads_again_what_of_a_row_does_not_fit_beside_the_rows_of_its_stack(
+    left_bytes: int, again_bytes: int
+) -> None:
+    graph = chain((8, 8, 1), (8, 8, 1), (8, 8, 3))
+    norm = replace(graph["l1"], operator="layer_norm", nest=None, parameters=(), slices=16, slice_elements=128)
+    graph = replace(graph, layers=(graph["l0"], norm, graph["l2"]))
+
+    def of_last_two(rooms: Rooms) -> tuple[Stacks, Tiling]:
+        stacks = Stacks(graph, "edge_tpu", rooms=rooms)
+        return stacks, next(tiling for tiling in stacks.tilings((2,), (1,)) if "l0" not in tiling.layers)
+
+    _, tiling = of_last_two({})
+    held_bytes = tiling.sizes[0].most_held_bits // 8
+    stacks, tiling = of_last_two({"activation_buffer": held_bytes + left_bytes})
+    tiled = stacks.tiled(tiling)
+    assert tiled is not None
+    (moved,) = (move for move in tiled.layers[0].crossings if move.operand == "input")
+    assert moved.read_bits == 8 * (16 * 128 + again_bytes)

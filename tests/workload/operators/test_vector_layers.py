@@ -90,6 +90,25 @@ def test_operations_and_bytes_are_those_of_the_definition(name: str) -> None:
     assert layer.macs == layer.parameter_bytes == 0
 
 
+@pytest.mark.parametrize(
+    ("function", "shape", "slices", "elements"),
+    [
+        (lambda x: x.softmax(-1), (2, 3, 8), 6, 8),
+        (lambda x: x.log_softmax(1), (2, 3, 8), 16, 3),
+        (lambda x: functional.layer_norm(x, (3, 8)), (2, 3, 8), 2, 24),
+        (lambda x: functional.group_norm(x, 2), (2, 6, 4, 4), 4, 48),
+        (lambda x: functional.instance_norm(x), (2, 6, 4, 5), 12, 20),
+        (lambda x: functional.scaled_dot_product_attention(x, x, x), (2, 5, 8), 10, 5),
+        (lambda x: x.var(1), (4, 6), 0, 0),  # one pass (Welford 1962)
+    ],
+)
+def test_what_is_gone_over_twice_and_in_which_slices(
+    function: Callable[..., torch.Tensor], shape: tuple[int, ...], slices: int, elements: int
+) -> None:
+    graph = traced(Of(function), shape)
+    assert [(each.slices, each.slice_elements) for each in graph.layers if each.nest is None] == [(slices, elements)]
+
+
 def test_each_affine_parameter_of_a_normalisation_adds_an_operation_per_element() -> None:
     plain = traced(nn.GroupNorm(3, 6, affine=False), (2, 6, 5)).layers[0]
     affine = traced(nn.GroupNorm(3, 6, device="meta"), (2, 6, 5)).layers[0]

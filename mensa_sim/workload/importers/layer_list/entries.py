@@ -106,6 +106,8 @@ class LayerEntry:
     """Of an operator without products: elements of its output in a step."""
     vector_ops: int | None = None
     """Elementwise operations over all steps; none: they follow from the operator and `elements`."""
+    slice_elements: int | None = None
+    """Of a softmax or a norm: elements of each row or group, which is gone over twice; none: it is read once."""
     bias: bool = False
     """Whether each output channel has a bias."""
     parameter: str | None = None
@@ -153,11 +155,11 @@ class LayerEntry:
             value = getattr(self, key)
             if value is not None and not 0 <= value <= MAX_MACS:
                 yield f"{key} is {value}, must {'not be negative' if value < 0 else f'be at most {MAX_MACS}'}"
-        for key in ("stride", "dilation", "input_size", "elements", "steps"):
+        for key in ("stride", "dilation", "input_size", "elements", "slice_elements", "steps"):
             value = getattr(self, key)
             if value is not None and min(pair(value)) < 1:
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, must be at least 1"
-            elif value is not None and max(pair(value)) > (MAX_MACS if key == "elements" else MAX_STEPS):
+            elif value is not None and max(pair(value)) > (MAX_MACS if key.endswith("elements") else MAX_STEPS):
                 yield f"{key} is {list(value) if isinstance(value, tuple) else value}, more than can be counted exactly"
         for key in OPERAND_WIDTHS:
             value = getattr(self, key)
@@ -185,7 +187,7 @@ class LayerEntry:
         elif self.operator in _PRODUCTS:
             if self.dims is None:
                 yield f"a {self.operator} needs dims"
-            yield from self._refused(("elements",), f"a {self.operator} has dims instead")
+            yield from self._refused(("elements", "slice_elements"), f"a {self.operator} has dims instead")
         else:
             if self.elements is None:
                 yield f"{self.operator} needs elements, the size of its output"

@@ -101,6 +101,8 @@ class _Draft:
             nest=moved.nest,
             output_channels=entry.dims.G * entry.dims.K if entry.is_transposed and entry.dims else None,
             vector_ops=self._vector_ops(entry),
+            slices=(entry.elements or 0) * entry.steps // entry.slice_elements if entry.slice_elements else 0,
+            slice_elements=entry.slice_elements or 0,
             parameters=tuple(self._parameters(entry)),
             gathered_bytes=entry.gathered_bytes,
             input_bytes=moved.input_bytes,

@@ -11,6 +11,7 @@ from mensa_sim.workload.operators.matrix import matmul, matrix_nest, product
 from mensa_sim.workload.operators.quantisation import SCALED
 from mensa_sim.workload.operators.recurrent import PEEPHOLE_OPERATIONS, CellWeights
 from mensa_sim.workload.operators.recurrent_calls import stacked_recurrent, steps_and_batch
+from mensa_sim.workload.operators.reduction import gone_over_twice
 from mensa_sim.workload.operators.views import permute
 
 
@@ -56,8 +57,9 @@ def _dynamic_quantise(call: OnnxCall) -> None:
     """The range of all elements, then each one scaled: the width is the cast's; scale and zero point are literals."""
     quantised, *factors = call.results
     if quantised is not None:
-        elements = call.tensor(0).elements
-        call.add("quantize", writes=(quantised,), vector_ops=SCALED * elements)
+        data = call.tensor(0)
+        ranges = gone_over_twice(data, data.elements)
+        call.add("quantize", writes=(quantised,), vector_ops=SCALED * data.elements, **ranges)
     for factor in factors:
         if factor is not None:
             call.fill(factor)
