@@ -89,6 +89,21 @@ def test_the_shipped_measurements_name_what_ships_and_their_source() -> None:
     assert all(row.source and row.metric in METRICS for row in rows)
 
 
+def test_a_layer_alone_is_judged_apart_from_its_network() -> None:
+    groups: dict[str, float] = {}
+    for row in shipped_measurements():
+        if row.workload_path.startswith("alexnet"):
+            groups[row.group] = groups.get(row.group, 0) + row.measured
+    assert groups == {"Chen et al.": 115.3, "Chen et al. by layer": pytest.approx(115.3)}
+
+
+def test_a_layer_that_its_workload_lacks_has_no_prediction(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    (row,) = read_measurements(written(tmp_path, "one.yaml#gone,eyeriss_v1,latency_ms,1,\n"))
+    (failure,) = validate([row]).failures
+    assert failure.reason.startswith(f"unknown layer of {tmp_path / 'one.yaml'} 'gone'; ")
+
+
 @given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=2, max_size=30))
 def test_the_rank_correlation_is_scipys(pairs: Sequence[tuple[int, int]]) -> None:
     first, second = [a for a, _ in pairs], [b for _, b in pairs]

@@ -1,6 +1,7 @@
 """A measurement file: CSV with the columns workload, system, metric, measured, source, and if it likes others.
 
-These are `group`, and for workloads that generate `prompt_tokens`, `new_tokens` and `context`.
+These are `group`, and for workloads that generate `prompt_tokens`, `new_tokens` and `context`. A workload may be one
+layer of a file's, from memory to memory: `alexnet_convolutions#conv3`.
 """
 
 import csv
@@ -20,6 +21,8 @@ from mensa_sim.workload.importers.reference import WORKLOAD_SUFFIXES
 
 _COLUMNS = ("workload", "system", "metric", "measured", "source", "group")
 _LENGTHS = ("prompt_tokens", "new_tokens", "context")
+OF_LAYER = "#"
+"""What stands between a workload and the one layer of it that was measured."""
 METRICS = (
     *("latency_ms", "energy_mj", "compiler_cycles", "cached_parameter_bytes", "ttft_ms", "prefill_tokens_per_s"),
     *("decode_tokens_per_s", "energy_per_token_mj"),
@@ -46,7 +49,7 @@ class Measurement:
     workload: str
     """As the file says it: for people and in results."""
     workload_path: str
-    """A bare name of a shipped workload, or a path."""
+    """A bare name of a shipped workload, or a path; with `OF_LAYER` and a name, that layer alone."""
     system: str
     system_path: str
     metric: str
@@ -108,9 +111,10 @@ def _measurement(row: dict[str, str], folder: Path) -> Measurement:
         measured = float(row["measured"])
     except ValueError:
         raise ValueError(f"measured is {row['measured']!r}, must be a number") from None
+    workload, *layer = row["workload"].split(OF_LAYER, 1)
     return Measurement(
         workload=row["workload"],
-        workload_path=_located(row["workload"], folder, ("workloads",)),
+        workload_path=OF_LAYER.join([_located(workload, folder, ("workloads",)), *layer]),
         system=row["system"],
         system_path=_located(row["system"], folder, ("systems", "accelerators")),
         metric=row["metric"],

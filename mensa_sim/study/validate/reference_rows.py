@@ -1,6 +1,6 @@
 """Measurements of a folder of reference data, with the workload files of the models that they time.
 
-The folder holds CSV files that others published, or that were read from what they published: `coral/` and `eyeriss/`.
+The folder holds CSV files that others published, or that were read from what they published, in `coral/`.
 Not every row is a measurement of what we model: other hosts' power modes and models that are not described are left
 out. A detector's last part runs on the host's CPU.
 """
@@ -14,12 +14,11 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.io.files import read_record, read_text, write_yaml
-from mensa_sim.io.shipped import find, is_file
+from mensa_sim.io.shipped import is_file
 from mensa_sim.records import dataclass
 from mensa_sim.study.validate.file import Measurement
 from mensa_sim.study.validate.fitted_constants import ENDS_ON_HOST
 from mensa_sim.units import MIB
-from mensa_sim.workload.files import read_workload
 
 Workload = dict[str, object]
 Row = Mapping[str, str]
@@ -104,19 +103,6 @@ def detector(name: str, trunk: str, **arguments: float) -> Workload:
         "arguments": arguments,
         "inputs": [{"shape": [1, 3, 300, 300], "dtype": "float32"}],
     }
-
-
-def one_layer(name: str, layer: str) -> Workload:
-    """One of AlexNet's convolutions as a workload of its own, from the shipped list of all five."""
-    listed = read_workload(find("workloads", "alexnet_convolutions"))
-    for entry in listed.layers:
-        if entry.name == layer and entry.dims is not None:
-            dims = {dim: getattr(entry.dims, dim) for dim in entry.dims.__slots__}
-            shape: Workload = {"name": layer, "operator": entry.operator, "dims": dims}
-            kept = ("stride", "input_size", "input_zeros", "output_zeros")
-            shape |= {name: getattr(entry, name) for name in kept}
-            return {"name": name, "parameter_bits": 16, "activation_bits": 16, "layers": [shape]}
-    raise UsageError(f"alexnet_convolutions has no layer {layer!r}")
 
 
 SWEEP_SYSTEMS = {"edgetpu_usb3": "coral_usb3_jetson", "edgetpu_usb2": "coral_usb2"}
@@ -325,14 +311,6 @@ def _compiled_memory(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement
             yield _row(name, path, "coral_dev_board", "cached_parameter_bytes", measured, source)
 
 
-def _eyeriss(rows: Iterable[Row], scratch: Path) -> Iterator[Measurement]:
-    for row in rows:
-        name = f"alexnet_{row['layer'].lower()}"
-        path = _written(scratch, one_layer(name, row["layer"].lower()))
-        source = f"Chen et al., JSSC 2017, table V, {row['layer']}"
-        yield _row(name, path, "eyeriss_v1", "latency_ms", row["total_latency_ms"], source)
-
-
 _SOURCES: Mapping[str, Callable[[Iterable[Row], Path], Iterable[Measurement]]] = {
     "coral/model_zoo_latency.csv": _zoo,
     "coral/published_latency.csv": _published,
@@ -342,6 +320,5 @@ _SOURCES: Mapping[str, Callable[[Iterable[Row], Path], Iterable[Measurement]]] =
     "coral/dev_board_micro_grid.csv": _grid,
     "coral/compiler_cycles.csv": _compiler_cycles,
     "coral/compiled_memory.csv": _compiled_memory,
-    "eyeriss/alexnet_silicon.csv": _eyeriss,
 }
 """Who reads each file of the folder."""
