@@ -7,7 +7,7 @@ import numpy as np
 
 from mensa_sim.cost.counts.crossing import most
 from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
-from mensa_sim.cost.counts.tally import Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
+from mensa_sim.cost.counts.tally import LayerTally, Repeats, coded_bits, nest_traffic, new_tally, vector_traffic
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import MEMORY, Traffic
@@ -88,33 +88,16 @@ def billed(
         shares = {operand: precision.memory_share(operand, accelerator) for operand in OPERANDS}
         nest_traffic(tally, counts, repeats, shares)
         array_cycles = counts.array_cycles * repeats.steps
-        for operand in OPERANDS:
-            count, waits = counts.operands[operand], accelerator.waits_for(operand)
-            end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
-            side = operand == "output"
-            ends[side] = ends[side] + coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
-        mac_pj = energy.mac_pj(precision.weight_bits, precision.input_bits)
-        skipped = precision.skipped(accelerator)
-        dynamic["mac"] = repeats.steps * counts.macs * (1 - skipped) * mac_pj
-        dynamic["network"] = _network_pj(counts, energy, repeats)
-        for operand, count in counts.operands.items():
-            waiting[operand] = wait_cycles(count) * repeats.steps
-            for each in count.levels:
-                if not each.level.ported:
-                    fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
-                    reads_pj = (fed * each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
-                    writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
-                    dynamic["register"] = dynamic["register"] + repeats.steps * (reads_pj + writes_pj)
-                held[operand, each.level.name] = bits_to_bytes(each.held_bits)
+        waiting = {operand: wait_cycles(count) * repeats.steps for operand, count in counts.operands.items()}
+        held = {
+            (operand, each.level.name): bits_to_bytes(each.held_bits)
+            for operand, count in counts.operands.items()
+            for each in count.levels
+        }
+        ends = _ends_bits(accelerator, counts, repeats, shares)
+        dynamic |= _array_pj(accelerator, energy, precision, repeats, counts)
     vector_traffic(tally, work, accelerator, repeats)
-    buffer_cycles: Any = 0
-    for level in accelerator.levels:
-        if level.ported:
-            port = tally.ports[level.name]
-            still = sum(cycles for operand, cycles in waiting.items() if operand not in level.serves)
-            buffer_cycles = most(buffer_cycles, port.cycles(level) + still)
-            moved_pj = port.reads * energy.read_pj[level.name] + port.writes * energy.write_pj[level.name]
-            dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
+    buffer_cycles = _through_ports(accelerator, energy, tally, waiting, dynamic)
     compute_cycles = most(array_cycles, vector_cycles(work, accelerator))
     dynamic["device"] = most(compute_cycles, buffer_cycles) * energy.working_pj_per_cycle
     read_bits, write_bits = tally.total(MEMORY)
@@ -128,6 +111,59 @@ def billed(
         held_bytes=held,
         dynamic_pj=dynamic,
     )
+
+
+def _ends_bits(
+    accelerator: PeArray, counts: NestCounts, repeats: Repeats, shares: Mapping[Operand, float]
+) -> list[Any]:
+    """Bits that must come before the array starts, and that leave after it stops; all of an operand that waits."""
+    ends: list[Any] = [0, 0]
+    for operand in OPERANDS:
+        count, side = counts.operands[operand], operand == "output"
+        waits = accelerator.waits_for(operand)
+        end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
+        ends[side] = ends[side] + coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
+    return ends
+
+
+def _array_pj(
+    accelerator: PeArray, energy: EnergyModel, precision: Precision, repeats: Repeats, counts: NestCounts
+) -> dict[str, Any]:
+    """Energy of the array: MACs, the registers around them, and what runs along its sides; zeros may be skipped."""
+    skipped = precision.skipped(accelerator)
+    mac_pj = energy.mac_pj(precision.weight_bits, precision.input_bits)
+    register: Any = 0.0
+    for operand, count in counts.operands.items():
+        for each in count.levels:
+            if not each.level.ported:
+                fed = 1 - skipped if operand == "weight" and each is count.levels[0] else 1
+                reads_pj = (fed * each.feed_bits + each.drain_bits) * energy.read_pj[each.level.name]
+                writes_pj = (each.collect_bits + each.fill_bits) * energy.write_pj[each.level.name]
+                register = register + repeats.steps * (reads_pj + writes_pj)
+    return {
+        "mac": repeats.steps * counts.macs * (1 - skipped) * mac_pj,
+        "network": _network_pj(counts, energy, repeats),
+        "register": register,
+    }
+
+
+def _through_ports(
+    accelerator: PeArray,
+    energy: EnergyModel,
+    tally: LayerTally,
+    waiting: Mapping[Operand, Any],
+    dynamic: dict[str, Any],
+) -> Any:
+    """Cycles of the busiest port, in which the array also waits for what passes others; adds each level's energy."""
+    cycles: Any = 0
+    for level in accelerator.levels:
+        if level.ported:
+            port = tally.ports[level.name]
+            still = sum(waits for operand, waits in waiting.items() if operand not in level.serves)
+            cycles = most(cycles, port.cycles(level) + still)
+            moved_pj = port.reads * energy.read_pj[level.name] + port.writes * energy.write_pj[level.name]
+            dynamic[level.component] = dynamic.get(level.component, 0.0) + moved_pj
+    return cycles
 
 
 def fixed(layer: Layer, accelerator: PeArray) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The plan of one inference: units in order, what each waits for, and the copies between memories."""
 
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -96,7 +96,19 @@ def make_plan(
     homes = at_home(costs, assignment, data, options, [[layer.name for layer in layers] for layers in members])
 
     def new() -> Plan:
-        return _new_plan(name or graph.name, graph, costs, assignment, options, data, members, copies, homes)
+        return Plan(
+            name=name or graph.name,
+            graph=graph,
+            data=data,
+            units=tuple(_units(graph, costs, options, data, members, where, copies, homes)),
+            copies=copies,
+            copies_after=_grouped((copy.after_copy, number) for number, copy in enumerate(copies)),
+            handoffs=handoffs(graph, assignment),
+            shared_bytes=homes.shared_bytes,
+            borrowers=homes.borrowers,
+            multicasts=homes.multicasts,
+            sharing=_sharing(members, where),
+        )
 
     if homes.units or graph is not costs.graph:
         return new()
@@ -106,68 +118,67 @@ def make_plan(
     return replace(costs.made_of_all(key, new), copies=copies)
 
 
-def _new_plan(
-    name: str,
+def _units(
     graph: LayerGraph,
     costs: CostTable,
-    assignment: Mapping[str, str],
     options: Options,
     data: DataPlan,
     members: Sequence[tuple[Layer, ...]],
+    where: list[str],
     copies: tuple[Copy, ...],
     homes: HomesInUnits,
-) -> Plan:
-    groups = [(_unit_name(layers), tuple(layer.name for layer in layers)) for layers in members]
-    where = [assignment[layers[0].name] for layers in members]
-    lie = homes_of_units(costs.system, where)
-    dependents: list[set[int]] = [set() for _ in groups]
-    for each in handovers(graph, members):
-        dependents[each.producer].update(readers_by_home(each, lie).get(lie[each.producer], ()))
-    after_unit = _grouped((unit, number) for number, copy in enumerate(copies) for unit in copy.after)
-    feeds = _feeds(graph, groups, where)
+) -> Iterator[PlannedUnit]:
+    """Each unit, and who waits for it."""
+    units = [tuple(layer.name for layer in layers) for layers in members]
     next_here = _next_here(where)
-    rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
-    beside = homes.units
-    if beside:
-        feeds = [None for _ in feeds]
-        _keep_order(dependents, next_here, homes.crowded)
-        for before, after in homes.waits:
-            dependents[before].add(after)
+    after_unit = _grouped((unit, number) for number, copy in enumerate(copies) for unit in copy.after)
+    dependents = _dependents(graph, costs.system, members, where, next_here, homes)
     waits_for = Counter(chain.from_iterable((*dependents, *(copy.dependents for copy in copies))))
-    return Plan(
-        name=name,
-        graph=graph,
-        data=data,
-        copies=copies,
-        copies_after=_grouped((copy.after_copy, number) for number, copy in enumerate(copies)),
-        handoffs=handoffs(graph, assignment),
-        shared_bytes=homes.shared_bytes,
-        borrowers=homes.borrowers,
-        multicasts=homes.multicasts,
-        sharing=_sharing(graph, groups, where),
-        units=tuple(
-            PlannedUnit(
-                index=index,
-                name=unit,
-                accelerator=where[index],
-                layers=layers,
-                parameters=_parameters(graph, layers),
-                parameter_bytes=sum(tensor.size_bytes for tensor in _parameters(graph, layers)),
-                variants=beside[index].variants
-                if index in beside
-                else variants_of(
-                    costs, [graph[layer] for layer in layers], where[index], options, rooms.get(where[index])
-                ),
-                dependents=tuple(sorted(dependents[index])),
-                copies=tuple(after_unit.get(index, ())),
-                waits_for=waits_for[index],
-                feeds=feeds[index],
-                next_here=next_here[index],
-                home=beside.get(index),
-            )
-            for index, (unit, layers) in enumerate(groups)
-        ),
-    )
+    feeds = [None] * len(units) if homes.units else _feeds(graph, units, where)
+    rooms = {kept.accelerator: kept.room_bytes for kept in data.parameters}
+    for index, (layers, accelerator) in enumerate(zip(members, where, strict=True)):
+        home, parameters = homes.units.get(index), _parameters(layers)
+        yield PlannedUnit(
+            index=index,
+            name=_unit_name(layers),
+            accelerator=accelerator,
+            layers=units[index],
+            parameters=parameters,
+            parameter_bytes=sum(tensor.size_bytes for tensor in parameters),
+            variants=home.variants
+            if home
+            else variants_of(costs, layers, accelerator, options, rooms.get(accelerator)),
+            dependents=tuple(sorted(dependents[index])),
+            copies=tuple(after_unit.get(index, ())),
+            waits_for=waits_for[index],
+            feeds=feeds[index],
+            next_here=next_here[index],
+            home=home,
+        )
+
+
+def _dependents(
+    graph: LayerGraph,
+    system: System,
+    members: Sequence[tuple[Layer, ...]],
+    where: list[str],
+    next_here: Sequence[int | None],
+    homes: HomesInUnits,
+) -> list[set[int]]:
+    """Of each unit those that wait for its end: they read in its memory, or what lives when would not be known.
+
+    So on an accelerator where tensors live, each unit waits for the one before it.
+    """
+    lie = homes_of_units(system, where)
+    found: list[set[int]] = [set() for _ in members]
+    for each in handovers(graph, members):
+        found[each.producer].update(readers_by_home(each, lie).get(lie[each.producer], ()))
+    for index, following in enumerate(next_here):
+        if following is not None and (index in homes.crowded or following in homes.crowded):
+            found[index].add(following)
+    for before, after in homes.waits:
+        found[before].add(after)
+    return found
 
 
 def with_copies(plan: Plan, further: Sequence[Copy]) -> Plan:
@@ -230,28 +241,26 @@ def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:
     )
 
 
-def _parameters(graph: LayerGraph, layers: Iterable[str]) -> tuple[Parameter, ...]:
-    tensors = {tensor.name: tensor for layer in layers for tensor in graph[layer].parameters}
+def _parameters(layers: Iterable[Layer]) -> tuple[Parameter, ...]:
+    tensors = {tensor.name: tensor for layer in layers for tensor in layer.parameters}
     return tuple(tensors.values())
 
 
-def _sharing(
-    graph: LayerGraph, groups: Sequence[tuple[str, tuple[str, ...]]], where: Sequence[str]
-) -> dict[int, tuple[int, ...]]:
+def _sharing(members: Sequence[tuple[Layer, ...]], where: Sequence[str]) -> dict[int, tuple[int, ...]]:
     alike: dict[tuple[str, tuple[Parameter, ...]], list[int]] = {}
-    for index, (_, layers) in enumerate(groups):
-        parameters = _parameters(graph, layers)
+    for index, layers in enumerate(members):
+        parameters = _parameters(layers)
         if parameters:
             alike.setdefault((where[index], parameters), []).append(index)
-    several = (units for units in alike.values() if len(units) > 1)
-    return {index: tuple(units) for units in several for index in units}
+    several = (each for each in alike.values() if len(each) > 1)
+    return {index: tuple(each) for each in several for index in each}
 
 
-def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: list[str]) -> list[int | None]:
+def _feeds(graph: LayerGraph, units: Sequence[tuple[str, ...]], where: list[str]) -> list[int | None]:
     """For each unit the one that its output may stay on chip for: two single layers that have only each other."""
-    index_of = {layers[0]: index for index, (_, layers) in enumerate(groups) if len(layers) == 1}
+    index_of = {layers[0]: index for index, layers in enumerate(units) if len(layers) == 1}
     feeds: list[int | None] = []
-    for index, (_, layers) in enumerate(groups):
+    for index, layers in enumerate(units):
         readers = graph.successors(layers[0]) if len(layers) == 1 and not graph[layers[0]].model_output_bytes else ()
         reader = index_of.get(readers[0]) if len(readers) == 1 else None
         alone = (
@@ -262,13 +271,6 @@ def _feeds(graph: LayerGraph, groups: list[tuple[str, tuple[str, ...]]], where: 
         )
         feeds.append(reader if alone else None)
     return feeds
-
-
-def _keep_order(dependents: list[set[int]], next_here: Sequence[int | None], beside: Container[int]) -> None:
-    """On an accelerator where tensors live, each unit waits for the one before it: so what lives when is known."""
-    for index, following in enumerate(next_here):
-        if following is not None and (index in beside or following in beside):
-            dependents[index].add(following)
 
 
 def _next_here(where: list[str]) -> list[int | None]:

@@ -1,6 +1,6 @@
 """Running a scenario: several workloads with arrivals on one system, beside its baseline."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.schedule.pools import pools_of
 from mensa_sim.simulate.metrics.scenario import ScenarioMetrics
+from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.record.spans import DEFAULT_MAX_SPANS
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.simulate.scenario.files import read_scenario
@@ -231,17 +232,11 @@ def scenario_on(
     """
     memo = PriceMemo() if memo is None else memo
     scenario = with_conversations(scenario, generations)
+    on_chip = scenario.options
     talks = {
-        stream.name: conversing(
-            stream.conversation,
-            generations[stream.workload],
-            system,
-            goal_of_stream(stream, goal),
-            memo,
-            scenario.options,
-        )
+        stream.name: conversing(talk, generations[stream.workload], system, goal_of_stream(stream, goal), memo, on_chip)
         for stream in scenario.streams
-        if stream.conversation is not None
+        if (talk := stream.conversation) is not None
     }
     placed = _planned(place_streams(scenario, graphs, system, goal, memo), scenario, system, goal, memo)
     shared = {id(each): scheduled(each) for each in placed.values()}
@@ -255,8 +250,6 @@ def scenario_on(
         **{name: each.placements for name, each in talks.items()},
     }
     placements = [each for phases_placed in by_phase.values() for each in phases_placed]
-    bounded = (each for each in placements if each.schedule.bound is not None)
-    gaps = {each.costs.graph.name: foreseen(each, scenario.options).schedule.gap for each in bounded}
     return ScenarioSystemResult(
         workload=scenario.name,
         system=system.name,
@@ -275,21 +268,24 @@ def scenario_on(
         hardware=system,
         static_mw=placements[0].problem.static_mw,
         area_mm2=chip_area_mm2(system),
-        gaps={name: gap for name, gap in gaps.items() if gap is not None and gap > NOTABLE_GAP},
-        caveats=tuple(
-            dict.fromkeys(
-                [
-                    *([WHOLE_LAYERS] if goal.flow == IN_TILES and len(scenario.streams) > 1 else []),
-                    *([WHOLE_STEPS] if goal.flow == IN_TILES and talks else []),
-                    *(
-                        f"{each.costs.graph.name}, {text}"
-                        for each in placements
-                        for text in each.costs.caveats(each.schedule.assignment)
-                    ),
-                ]
-            )
-        ),
+        gaps=_gaps(placements, on_chip),
+        caveats=_caveats(goal, placements, several=len(scenario.streams) > 1, talking=bool(talks)),
     )
+
+
+def _gaps(placements: Sequence[Placement], on_chip: Options) -> dict[str, float]:
+    """By workload, how far its schedule may be from the best, where that is notable."""
+    bounded = (each for each in placements if each.schedule.bound is not None)
+    found = {each.costs.graph.name: foreseen(each, on_chip).schedule.gap for each in bounded}
+    return {name: gap for name, gap in found.items() if gap is not None and gap > NOTABLE_GAP}
+
+
+def _caveats(goal: Goal, placements: Sequence[Placement], *, several: bool, talking: bool) -> tuple[str, ...]:
+    """What a reader must know of all streams, each once."""
+    texts = [WHOLE_LAYERS] * (goal.flow == IN_TILES and several) + [WHOLE_STEPS] * (goal.flow == IN_TILES and talking)
+    for each in placements:
+        texts += [f"{each.costs.graph.name}, {text}" for text in each.costs.caveats(each.schedule.assignment)]
+    return tuple(dict.fromkeys(texts))
 
 
 def _planned(
