@@ -36,10 +36,15 @@ def test_what_is_kept_comes_back_equal_to_all_and_nothing_else_does(path: Path) 
     assert late.get([]) == {}
 
 
-def test_copied_or_sent_to_a_process_it_is_the_same_file(path: Path) -> None:
-    pack = Pack(path)
+class OwnPack(Pack):
+    """A pack that somebody makes."""
+
+
+def test_copied_or_sent_to_a_process_it_is_the_same_file_of_its_own_kind(path: Path) -> None:
+    pack = OwnPack(path)
     assert pack.get([b"0005"])
     for other in (copy.deepcopy(pack), pickle.loads(pickle.dumps(pack))):
+        assert type(other) is OwnPack
         assert other.get([b"0005"]) == {b"0005": ENTRIES[b"0005"]}
 
 

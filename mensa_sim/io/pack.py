@@ -50,7 +50,7 @@ class Pack:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied, and sent to another process, it is the same file opened anew."""
-        return Pack, (self._path, self._limit_bytes)
+        return type(self), (self._path, self._limit_bytes)
 
     def get(self, names: Sequence[bytes]) -> dict[bytes, bytes]:
         """The content of each of some entries that is there and whole."""
