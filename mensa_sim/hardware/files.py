@@ -172,7 +172,7 @@ def _own_system(path: Path) -> Raw:
     memory = spec.default_memory.kind
     return {
         "name": spec.name,
-        "memories": {memory: dataclasses.asdict(spec.default_memory)},
+        "memories": {memory: read_mapping(path)["default_memory"]},
         "accelerators": [{"spec": path.name, "memory": memory}],
         "source": spec.source,
     }

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mensa_sim.hardware.fields import parts_of, place_of, set_field
-from mensa_sim.io.files import read_mapping
-from mensa_sim.io.shipped import find, shipped_files
+from mensa_sim.hardware.files import system_data
 
 
 def calibrated_system(spec: str, fitted: Mapping[str, tuple[float, float]], said: str, beside: Path) -> dict[str, Any]:
@@ -16,7 +15,7 @@ def calibrated_system(spec: str, fitted: Mapping[str, tuple[float, float]], said
     `fitted` holds old and new values by `accelerators.NAME.FIELD` or `memories.NAME.FIELD`; paths are written as seen
     from the folder `beside`.
     """
-    path, data = _system(spec)
+    path, data, _ = system_data(spec)
     for entry in data["accelerators"]:
         entry["spec"] = os.path.relpath(path.parent / entry["spec"], beside)
     for field, (_, new) in fitted.items():
@@ -29,19 +28,3 @@ def calibrated_system(spec: str, fitted: Mapping[str, tuple[float, float]], said
     data["name"] = f"{data['name']}_calibrated"
     data["source"] = "; ".join(text for text in (str(data.get("source", "")).strip(), said) if text)
     return data
-
-
-def _system(spec: str) -> tuple[Path, dict[str, Any]]:
-    """Where the file lies, and what it says, an accelerator's as that of its own system."""
-    known = shipped_files("systems")
-    path = find("systems" if spec in known or spec not in shipped_files("accelerators") else "accelerators", spec)
-    data = read_mapping(path)
-    if "memories" in data:
-        return path, data
-    memory = data["default_memory"]
-    return path, {
-        "name": data["name"],
-        "memories": {memory["kind"]: dict(memory)},
-        "accelerators": [{"spec": path.name, "memory": memory["kind"]}],
-        "source": data.get("source", ""),
-    }
