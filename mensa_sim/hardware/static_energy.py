@@ -93,6 +93,12 @@ class StaticPower:
         leaking = sum(sum(parts.values()) for parts in self.leakage_mw.values())
         return leaking + sum(self.background_mw.values()) + self.board_mw
 
+    @property
+    def least_mw(self) -> float:
+        """What is left of it while every supply that can be cut is."""
+        cut_mw = ((1 - each.residual) * sum(self.leakage_mw[name].values()) for name, each in self.gating.items())
+        return self.total_mw - sum(cut_mw)
+
     def over(self, time_ps: int, off_ps: Mapping[str, int] | None = None) -> StaticEnergy:
         """The energy of a time; `off_ps` is that of it in which an accelerator's supply is cut: the residual leaks."""
         off_ps = off_ps or {}

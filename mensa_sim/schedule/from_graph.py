@@ -112,10 +112,15 @@ def _new_option(layers: tuple[Layer, ...], costs: CostTable, accelerator: str) -
         reasons = {name: costs.refusals[name, accelerator] for name in refused}
         whole = len(layers) == 1
         return Refusal(reason="; ".join(reason if whole else f"{name}: {reason}" for name, reason in reasons.items()))
-    bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     found = [costs.cost(layer.name, accelerator) for layer in layers]
     traffic = host_traffic(layers, costs.graph, costs.system, accelerator)
-    outside_ps, outside_pj = (traffic.time_ps, traffic.energy_pj) if traffic else (0, 0.0)
+    outside = (traffic.time_ps, traffic.energy_pj) if traffic else (0, 0.0)
+    return option_at(found, costs.system.memory_of(accelerator).effective_bytes_per_s, outside)
+
+
+def option_at(found: Sequence[LayerCost], bandwidth: float, outside: tuple[int, float] = (0, 0.0)) -> Option:
+    """What layers come to one after another on an accelerator, beside time and energy of what a host moves."""
+    outside_ps, outside_pj = outside
     return Option(
         latency_ps=sum(cost.latency_ps(bandwidth) for cost in found) + outside_ps,
         energy_pj=sum(cost.energy_pj for cost in found) + outside_pj,
@@ -131,7 +136,8 @@ def _phases(cost: LayerCost, bandwidth_bytes_per_s: float) -> Iterator[tuple[int
     head, body, tail = (
         transfer_ps(size, bandwidth_bytes_per_s) for size in (cost.head_bytes, cost.body_bytes, cost.tail_bytes)
     )
-    middle = [(cost.on_chip_ps, body)] if cost.overlap else [(0, body), (cost.on_chip_ps, 0)]
+    fed_ps = cost.middle_ps(0)
+    middle = [(fed_ps, body)] if cost.overlap else [(fed_ps - cost.on_chip_ps, body), (cost.on_chip_ps, 0)]
     yield from (phase for phase in ((0, head), *middle, (0, tail)) if any(phase))
 
 

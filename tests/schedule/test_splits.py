@@ -147,12 +147,13 @@ def test_pieces_are_predicted_as_they_share_the_memory_and_no_cut_is_below_the_f
         assert prediction.latency_ps == pytest.approx(end_ps, rel=1e-3)
         # Four arrays are not four times as fast with one memory.
         assert prediction.latency_ps > 1.2 * prediction.serial_ps / 4
-        assert each.schedule.bound == pytest.approx(floor_of(whole, each.problem))
+        assert each.schedule.bound == pytest.approx(floor_of(whole, each.problem)[1])
         assert 0 < each.schedule.bound <= min(end_ps, each.schedule.value)
     arrays = sum(core.spec.peak_macs_per_s for core in slow.accelerators)
-    moved = sum(layer.parameter_bytes + layer.input_bytes + layer.output_bytes for layer in layers)
-    moved_ps = moved * 10**12 / slow.memories["dram"].effective_bytes_per_s
-    assert floor_of(whole, placed[0].problem) == pytest.approx(max(graph.macs * 10**12 / arrays, moved_ps))
+    # What neither enters nor leaves the model may stay on chip.
+    moved_ps = sum(layer.parameter_bytes for layer in layers) * 10**12 / slow.memories["dram"].effective_bytes_per_s
+    least_ps = max(graph.macs * 10**12 / arrays, moved_ps)
+    assert floor_of(whole, placed[0].problem)[1] == pytest.approx(least_ps, rel=2 * TOLERANCE)
 
 
 def test_what_parts_pieces_from_their_prediction_is_what_stays_on_chip_and_waiting_that_it_saves():
@@ -177,7 +178,8 @@ def test_no_cut_of_a_drawn_graph_is_predicted_below_the_floor(graph, objective, 
         sizes = {layer.name: axis_size(layer, planes[layer.name], axis) for layer in graph.layers}
         cuts = [split(axis, size, parts, layer) for layer, size in sizes.items() if size > 1]
         placed = split_placement(whole, cuts, goal, memo)
-        assert placed.schedule.value >= floor_of(whole.costs, placed.problem) * (1 - 1e-9)
+        floor = placed.problem.value(*floor_of(whole.costs, placed.problem))
+        assert placed.schedule.value >= floor * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("kinds", [1, 2])
@@ -198,7 +200,7 @@ def test_a_layer_that_fills_few_lanes_of_each_array_has_a_floor_of_those_and_no_
     """16 output channels leave three quarters of 64 lanes idle, however rows and channels are cut."""
     graph = one_layer(side=16, inputs=64, outputs=16)
     whole = place(graph, FOUR, Goal(scheduler="greedy", objective="latency"))
-    floor_ps = floor_of(whole.costs, whole.problem)
+    _, floor_ps = floor_of(whole.costs, whole.problem)
     arrays = sum(core.spec.peak_macs_per_s for core in FOUR.accelerators)
     assert floor_ps == pytest.approx(4 * graph.macs * 10**12 / arrays, rel=2 * TOLERANCE)
     for cut in (split("rows", 16, 4), split("channels", 16, 4), split("channels", 16, 2)):

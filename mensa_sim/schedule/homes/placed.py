@@ -24,6 +24,7 @@ from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import sets_of
 from mensa_sim.schedule.exact.weighted import Candidate, elimination_of
+from mensa_sim.schedule.from_graph import option_at
 from mensa_sim.schedule.homes.step import HomeCosts, Step
 from mensa_sim.schedule.homes.tensors import level_refusal, readers_of
 from mensa_sim.schedule.problem import Problem
@@ -87,6 +88,7 @@ class AtHomeSolver:
         self.places = (*problem.accelerators, *costs.system.on_chip_memories())
         """Where tensors may be at home."""
         self._homes = np.arange(len(self.places))
+        self._bandwidths = [costs.system.memory_of(name).effective_bytes_per_s for name in problem.accelerators]
         holders = len(self._holders) + len(self._homes)
         self._elimination = elimination_of([len(modes) for modes in self._modes], self._tensors, holders)
 
@@ -115,20 +117,25 @@ class AtHomeSolver:
 
     def _predicted(self, modes: Sequence[Mode]) -> InModes:
         """What units in those modes take, of which nothing is proved."""
-        problem, assignment = self.problem, tuple(mode.accelerator for mode in modes)
-        through_memory = evaluate(problem, assignment)
-        latency_ps, dynamic_pj = through_memory.serial_ps, through_memory.dynamic_pj
-        for unit, mode in zip(problem.units, modes, strict=True):
-            option = unit.option(mode.accelerator)
-            latency_ps += mode.latency_ps - option.latency_ps
-            dynamic_pj += mode.energy_pj - option.energy_pj
-        prediction = replace(
-            through_memory,
-            serial_ps=latency_ps,
-            dynamic_pj=dynamic_pj,
-        )
+        assignment = tuple(mode.accelerator for mode in modes)
+        prediction = evaluate(self._in(modes), assignment)
         proof = "exact: dynamic programming over the graph, tensors at home"
         return InModes(assignment=assignment, prediction=prediction, bound=-math.inf, proof=proof, modes=modes)
+
+    def _in(self, modes: Sequence[Mode]) -> Problem:
+        """The problem of units in those modes, between which what is at home is an order of execution alone."""
+        units = []
+        for unit, mode in zip(self.problem.units, modes, strict=True):
+            if mode.cost is not None:
+                options = list(unit.options)
+                options[mode.accelerator] = option_at([mode.cost], self._bandwidths[mode.accelerator])
+                unit = replace(unit, options=tuple(options))
+            units.append(unit)
+        tensors = (
+            each if modes[each.producer].output == IN_MEMORY else replace(each, size_bytes=0)
+            for each in self.problem.tensors
+        )
+        return replace(self.problem, units=tuple(units), tensors=tuple(tensors))
 
     def _copies(self, energy_weight: float, latency_weight: float) -> Iterator[Floats]:
         """What each tensor costs: by modes of producer and reader, or of each and what holds it."""

@@ -127,13 +127,23 @@ def best_on(problem: Problem, front: Front) -> tuple[Candidate, float]:
 
 
 def _missed(problem: Problem, fastest: Candidate) -> InfeasibleError:
-    deadline_ps, latency_ps = problem.deadline_ps or 0, fastest.prediction.latency_ps
-    over = f"{latency_ps - deadline_ps} ps ({latency_ps / deadline_ps - 1:.1%}) more"
-    if fastest.bound > deadline_ps:
-        how = f"the fastest schedule takes {latency_ps} ps, {over}"
-    else:
-        how = f"the fastest schedule found takes {latency_ps} ps, {over}; none below {fastest.bound:.0f} ps is possible"
-    return InfeasibleError(f"{problem.name}: the deadline of {deadline_ps} ps cannot be met: {how}")
+    return missed(problem.name, "optimal", fastest.prediction.latency_ps, problem.deadline_ps or 0, fastest.bound)
+
+
+def missed(
+    name: str, scheduler: str, latency_ps: int, deadline_ps: int, least_ps: float | None = None
+) -> InfeasibleError:
+    """A deadline that a schedule misses; with a time that none is below, one that the fastest found misses."""
+    over = f"{latency_ps - deadline_ps} ps ({latency_ps / deadline_ps - 1:.1%})"
+    if least_ps is None:
+        return InfeasibleError(
+            f"{name}: the schedule of {scheduler} takes {latency_ps} ps and misses the deadline of {deadline_ps} ps "
+            f"by {over}; the scheduler `optimal` looks for one that meets it"
+        )
+    found, below = ("found ", f"; none below {least_ps:.0f} ps is possible") if least_ps < latency_ps else ("", "")
+    verdict = "cannot be met" if least_ps > deadline_ps else "is not met"
+    how = f"the fastest schedule {found}takes {latency_ps} ps, {over} more{below}"
+    return InfeasibleError(f"{name}: the deadline of {deadline_ps} ps {verdict}: {how}")
 
 
 def exact_serial(problem: Problem) -> Schedule | None:

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from mensa_sim.errors import InfeasibleError, UsageError
+from mensa_sim.errors import UsageError
 from mensa_sim.lookup import lookup, unknown_name
 from mensa_sim.schedule.policies.heft import heft
 from mensa_sim.schedule.policies.mensa import mensa
-from mensa_sim.schedule.policies.optimal import optimal
+from mensa_sim.schedule.policies.optimal import missed, optimal
 from mensa_sim.schedule.policies.own import OwnScheduler, own_schedule
 from mensa_sim.schedule.policies.pareto import pareto
 from mensa_sim.schedule.policies.simple import first, greedy, single
@@ -74,13 +74,8 @@ def schedule(problem: Problem, name: str | OwnScheduler, **options: float) -> Sc
 
 
 def _check_deadline(problem: Problem, found: Schedule) -> None:
-    latency_ps, deadline_ps = found.prediction.latency_ps, problem.deadline_ps
-    if deadline_ps is not None and latency_ps > deadline_ps:
-        raise InfeasibleError(
-            f"{problem.name}: the schedule of {found.scheduler} takes {latency_ps} ps and misses the deadline of "
-            f"{deadline_ps} ps by {latency_ps - deadline_ps} ps ({latency_ps / deadline_ps - 1:.1%}); "
-            "the scheduler `optimal` meets it if any schedule can"
-        )
+    if problem.deadline_ps is not None and found.prediction.latency_ps > problem.deadline_ps:
+        raise missed(problem.name, found.scheduler, found.prediction.latency_ps, problem.deadline_ps)
 
 
 def _check_options(name: str, scheduler: Scheduler, options: Mapping[str, float]) -> None:

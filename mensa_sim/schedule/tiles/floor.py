@@ -1,11 +1,13 @@
-"""What no schedule of a graph is below, however its layers are cut: what is left of work where no mapping is asked."""
+"""What no schedule of a graph is below when simulated: what is left of work where no mapping is asked."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from math import fsum, inf
 
 from mensa_sim.cost.layer_cost import STREAMED
 from mensa_sim.cost.table import CostTable
+from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.linear_program import SEARCH_LIMIT_S, LinearProgram, tightened
 from mensa_sim.schedule.problem import Problem
@@ -15,21 +17,22 @@ from mensa_sim.units import PS_PER_S
 
 _PROOF = (
     "a floor: layers shared out over accelerators at will, MACs at as many lanes as a layer's dims fill, "
-    "each parameter, input and output moved once"
+    "each parameter and what enters and leaves the model moved once"
 )
 
 
-def with_floor(schedule: Schedule, costs: CostTable, problem: Problem) -> Schedule:
-    """The schedule beside what none is predicted to be below, by the costs of the whole layers."""
-    return with_bound(schedule, floor_of(costs, problem), _PROOF)
+def with_floor(schedule: Schedule, costs: CostTable, problem: Problem, *, whole: bool = False) -> Schedule:
+    """The schedule beside what none simulates below, by the costs of the whole layers."""
+    asleep = replace(problem, static_mw=static_power(costs.system).least_mw)
+    return with_bound(schedule, asleep.value(*floor_of(costs, problem, whole=whole)), _PROOF)
 
 
-def floor_of(costs: CostTable, problem: Problem) -> float:
-    """The objective of the least energy, and of the least time, of whatever shares of layers run where.
+def floor_of(costs: CostTable, problem: Problem, *, whole: bool = False) -> tuple[float, float]:
+    """The least energy, and the least time, of whatever shares of layers run where in an inference of empty buffers.
 
-    As predictions have it, with every tensor through the memory. It holds for whole layers, pieces and tiles alike:
-    none has more lanes to fill than the dims of its layer, and what the parts of a layer do, read and write is
-    together no less than what it does.
+    Other tensors than those that enter and leave the model may stay on chip. It holds for whole layers, pieces and
+    tiles alike: none has more lanes to fill than the dims of its layer, and what the parts of a layer do, read and
+    write is together no less than what it does. Of `whole` layers, none starts before those that it reads have ended.
     """
     system = costs.system
     crews: dict[tuple[str, tuple[tuple[str, LeastTimes], ...]], int] = Counter()
@@ -41,17 +44,17 @@ def floor_of(costs: CostTable, problem: Problem) -> float:
             if cost is not None:
                 work = least_work(layer, system, cost, 1)
                 # What a host brings crosses no memory, nor is it known what does where a device was measured.
-                read_bytes = min(work.parameter_bytes + work.read_bytes, cost.memory_read_bytes)
-                written_bytes = min(work.written_bytes, cost.memory_write_bytes)
+                entering_bytes = max(0, work.read_bytes - layer.input_bytes + layer.model_input_bytes)
+                read_bytes = min(work.parameter_bytes + entering_bytes, cost.memory_read_bytes)
+                written_bytes = min(work.written_bytes, layer.model_output_bytes, cost.memory_write_bytes)
                 moved_pj = memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes)
                 least_pj[layer.name] = min(least_pj.get(layer.name, inf), work.chip_pj + moved_pj)
                 moved_ps = (read_bytes + written_bytes) * PS_PER_S / memory.effective_bytes_per_s
                 own[layer.name] = work.on_chip_ps, moved_ps
         crews[placed.memory, tuple(own.items())] += 1
-    least_ps = shared_ps(
-        [Crew(count=count, memory=memory, least_ps=dict(own)) for (memory, own), count in crews.items()]
-    )
-    return problem.value(fsum(least_pj.values()), problem.host_ps + least_ps)
+    found = [Crew(count=count, memory=memory, least_ps=dict(own)) for (memory, own), count in crews.items()]
+    least_ps = max(shared_ps(found), longest_way_ps(found, problem) if whole else 0.0)
+    return fsum(least_pj.values()), problem.host_ps + least_ps
 
 
 LeastTimes = tuple[float, float]
@@ -66,6 +69,16 @@ class Crew:
     memory: str
     least_ps: Mapping[str, LeastTimes]
     """By layer that they can run."""
+
+
+def longest_way_ps(crews: Sequence[Crew], problem: Problem) -> float:
+    """The longest way through a problem's graph, each unit on the crew that takes the least time of accelerators."""
+    ends_ps: list[float] = []
+    for unit, read in zip(problem.units, problem.incoming, strict=True):
+        able = (crew.least_ps for crew in crews if all(layer in crew.least_ps for layer in unit.layers))
+        own_ps = min(fsum(least_ps[layer][0] for layer in unit.layers) for least_ps in able)
+        ends_ps.append(own_ps + max((ends_ps[tensor.producer] for tensor in read), default=0.0))
+    return max(ends_ps)
 
 
 def shared_ps(crews: Sequence[Crew]) -> float:

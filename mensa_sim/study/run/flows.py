@@ -197,6 +197,11 @@ def _ask_rivals(
             best, asked = best_in(HOMES), asked + 1
             if best is not now or asked == most:
                 break
+    if best is not None and best.late_ps:
+        for rival in rivals.every():
+            ask(rival, HOMES)
+            asked += 1
+        best = best_in(HOMES)
     if flow != HOMES and best is not None and all(best.placement is not rival for rival in near):
         ask(best.placement, flow)
     return asked

@@ -10,7 +10,8 @@ from mensa_sim.records import dataclass
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.placed import InModes
 from mensa_sim.schedule.policies.at_home import optimum_at_home
-from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.schedule import Schedule, unit_order
+from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.study.run.placement import Placement
 
@@ -28,22 +29,25 @@ class Foreseen:
 def foreseen(placement: Placement, on_chip: Options) -> Foreseen:
     """A planned placement's schedule as its flow predicts it.
 
-    With tensors at home where its layers run whole and one after another, as if none of those competed for room; the
-    schedulers themselves see all tensors in memory. Else as they see it.
+    With tensors at home where its layers run whole, as if none of those competed for room; the schedulers themselves
+    see all tensors in memory. Else as they see it. Where branches overlap too, the bound is one of what is simulated.
     """
-    problem, through_memory = placement.problem, placement.schedule
-    data = through_memory.data
-    at_home = data is not None and data.flow != LAYERS and on_chip.activations and not (data.stacks or data.splits)
-    if not at_home or problem.execution != "serial" or through_memory.objective == PERIOD:
-        return Foreseen(schedule=through_memory)
-    optimum = placement.at_home or optimum_at_home(problem, placement.costs)
-    if optimum is None:
-        return Foreseen(schedule=through_memory)
-    found, proof = optimum.of(through_memory), optimum.best.proof
-    value = found.prediction.value
-    bound = value if value <= optimum.bound * (1 + ROUNDING) else optimum.bound
-    schedule = replace(through_memory, prediction=found.prediction, value=value, bound=bound, proof=proof)
-    return Foreseen(schedule=schedule, costs=_costs_of(placement, found))
+    problem, schedule, costs = placement.problem, placement.schedule, None
+    data, parallel = schedule.data, problem.execution == "parallel"
+    if schedule.objective == PERIOD or data is None or data.splits:
+        return Foreseen(schedule=schedule)
+    at_home = data.flow != LAYERS and on_chip.activations and not data.stacks
+    optimum = (placement.at_home or optimum_at_home(problem, placement.costs)) if at_home else None
+    if optimum is not None:
+        found = optimum.of(schedule)
+        prediction = optimum.at_once(found, unit_order(problem, schedule)) if parallel else found.prediction
+        value, bound, proof = prediction.value, optimum.bound, optimum.best.proof
+        bound = value if value <= bound * (1 + ROUNDING) else bound
+        schedule = replace(schedule, prediction=prediction, value=value, bound=bound, proof=proof)
+        costs = _costs_of(placement, found)
+    if parallel and data.flow != LAYERS and on_chip.activations:
+        schedule = with_floor(schedule, placement.alone or placement.costs, problem, whole=True)
+    return Foreseen(schedule=schedule, costs=costs)
 
 
 def _costs_of(placement: Placement, found: InModes) -> CostTable:

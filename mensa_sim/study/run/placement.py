@@ -12,7 +12,7 @@ from mensa_sim.cost.measured.cost import TIMINGS_MODES, TimingsMode
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
-from mensa_sim.errors import UsageError
+from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.flow import DEFAULT_FLOW, LAYERS, FlowName, flow_named
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import Scheduling, System
@@ -26,7 +26,7 @@ from mensa_sim.schedule.policies.optimal import beside, exact_serial
 from mensa_sim.schedule.policies.own import OwnScheduler
 from mensa_sim.schedule.policies.registry import SCHEDULERS, SINGLE, options_of, schedule
 from mensa_sim.schedule.problem import Execution, Problem
-from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order
 from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.split import splits_in, with_splits
@@ -132,13 +132,29 @@ def placed_in(
     problem: Problem, costs: CostTable, goal: Goal, given: Schedule | None = None, *, bounded: bool = True
 ) -> Placement:
     """The placement that the goal's scheduler finds for a problem, or that of a given schedule."""
-    found = schedule(problem, goal.scheduler, **goal.options) if given is None else given
+    found = _found(problem, goal) if given is None else given
     best = exact_serial(problem) if bounded and found.bound is None else None
     if best is not None:
         found = beside(found, best)
     costs = in_order_of(costs, found)
     families = families_under(costs.graph, goal)
     return Placement(costs=costs, problem=problem, families=families, schedule=found, best=best, goal=goal)
+
+
+def _found(problem: Problem, goal: Goal) -> Schedule:
+    """What the goal's scheduler answers; whether that keeps a deadline is not known before it is simulated.
+
+    The fastest where the best is to keep one that no prediction does which has all tensors come from memory.
+    """
+    free = replace(problem, deadline_ps=None)
+    if goal.scheduler != "optimal" or problem.deadline_ps is None:
+        return schedule(free, goal.scheduler, **goal.options)
+    try:
+        return schedule(problem, goal.scheduler, **goal.options)
+    except InfeasibleError:
+        fastest = schedule(replace(free, objective="latency"), goal.scheduler, **goal.options)
+        units, order = unit_assignment(problem, fastest), unit_order(problem, fastest)
+        return replace(schedule_of(problem, fastest.scheduler, units, order=order), reasons=fastest.reasons)
 
 
 def in_order_of(costs: CostTable, found: Schedule) -> CostTable:

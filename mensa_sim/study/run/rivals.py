@@ -1,7 +1,12 @@
-"""The schedules that are simulated beside an optimum of predictions, in which all goes through memory."""
+"""The schedules that are simulated beside an optimum of predictions, with tensors in memory or at home.
 
+A deadline is kept or missed when simulated: none is left out for a prediction.
+"""
+
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from mensa_sim.flow import LAYERS, FlowName
@@ -10,7 +15,6 @@ from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.placed import Lies
 from mensa_sim.schedule.policies.at_home import optimum_at_home
 from mensa_sim.schedule.policies.optimal import known_schedules
-from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
 from mensa_sim.schedule.unit import UnitTensor
 from mensa_sim.study.run.placement import Placement, in_order_of
@@ -21,6 +25,9 @@ RIVAL_WITHIN = 0.05
 MOST_MOVED = 16
 """Of the tensors without a home, the largest that one is sought for elsewhere: a choice."""
 
+MOST_SCHEDULES = 256
+"""As many are all simulated before a deadline is given up: a choice."""
+
 
 def has_rivals(placement: Placement, flow: FlowName) -> bool:
     """Whether the best of several schedules was asked for, where tensors may be at home."""
@@ -29,7 +36,7 @@ def has_rivals(placement: Placement, flow: FlowName) -> bool:
 
 
 class RivalSearch:
-    """What is simulated beside an optimum of predictions: all keep the deadline as it does, and have its bound."""
+    """What is simulated beside an optimum of predictions: all have its bound."""
 
     def __init__(self, placement: Placement) -> None:
         self._problem = placement.problem
@@ -52,13 +59,14 @@ class RivalSearch:
         problem, optimum, least = self._problem, self._placement.schedule, self._least
         others = known_schedules(problem)
         if least is None:
-            return [_taken(self._placement, each) for each in _able(problem, [optimum, *others])]
-        at_once = _value_at_once(problem, optimum)
+            return [_taken(self._placement, each) for each in _distinct([optimum, *others])]
+        known = [self._schedule(each.assignment) for each in (least.best, *least.late)]
+        least_value, at_once = least.best.prediction.value, self._value_at_once(optimum)
         found: list[Placement] = []
-        for each in _able(problem, [optimum, self._schedule(least.best.assignment), *others]):
+        for each in _distinct([optimum, *known, *others]):
             value = least.of(each).prediction.value
-            near = min(value / least.bound, _value_at_once(problem, each) / at_once) <= 1 + RIVAL_WITHIN
-            if near or each is optimum:
+            near = min(value / least_value, self._value_at_once(each) / at_once) <= 1 + RIVAL_WITHIN
+            if near or each is optimum or each in known:
                 if unit_assignment(problem, each) == list(least.best.assignment):
                     self.foreseen = len(found)
                 found.append(_taken(self._placement, each))
@@ -75,7 +83,7 @@ class RivalSearch:
         if crowd:
             self._without |= crowd
             self._last = self._least.without(self._without)
-            if self._last.prediction.value <= (1 + RIVAL_WITHIN) * self._least.bound:
+            if self._last.prediction.value <= (1 + RIVAL_WITHIN) * self._least.best.prediction.value:
                 yield from self._rivals([self._last.assignment])
 
     def moved(self, best: Placement, homes: Iterable[Home]) -> Iterator[Placement]:
@@ -104,6 +112,12 @@ class RivalSearch:
                 found[moved.assignment] = min(value, found.get(moved.assignment, value))
         yield from self._rivals(sorted(found, key=lambda each: found[tuple(each)]))
 
+    def every(self) -> Iterator[Placement]:
+        """All schedules, where they are few."""
+        allowed = [unit.allowed for unit in self._problem.units]
+        if math.prod(map(len, allowed)) <= MOST_SCHEDULES:
+            yield from self._rivals(product(*allowed))
+
     def _crowds(
         self, where: Sequence[int], lies: Iterable[Lies], tensors: Mapping[int, UnitTensor]
     ) -> Iterator[tuple[int, int]]:
@@ -119,6 +133,10 @@ class RivalSearch:
                 if place == where[unit] and beside:
                     yield unit, other
 
+    def _value_at_once(self, schedule: Schedule) -> float:
+        """The objective where branches overlap, all tensors in memory."""
+        return self._problem.value(schedule.prediction.dynamic_pj, schedule.prediction.parallel_ps)
+
     def _lies(self, homes: Iterable[Home]) -> set[Lies]:
         places = () if self._least is None else self._least.solver.places
         return {(self._units[home.tensor], places.index(home.home)) for home in homes if home.tensor in self._units}
@@ -128,22 +146,15 @@ class RivalSearch:
         return schedule_of(self._problem, self._placement.schedule.scheduler, assignment, reasons=reasons)
 
     def _rivals(self, assignments: Iterable[Sequence[int]]) -> Iterator[Placement]:
-        able = _able(self._problem, [self._schedule(assignment) for assignment in assignments])
-        return (_taken(self._placement, each) for each in able)
+        return (_taken(self._placement, self._schedule(assignment)) for assignment in assignments)
 
 
-def _able(problem: Problem, found: Sequence[Schedule]) -> list[Schedule]:
-    """Those that keep the deadline, the first of equal ones."""
+def _distinct(found: Sequence[Schedule]) -> list[Schedule]:
+    """The first of equal ones."""
     kept: dict[tuple[tuple[str, str], ...], Schedule] = {}
     for each in found:
-        if problem.deadline_ps is None or each.prediction.latency_ps <= problem.deadline_ps:
-            kept.setdefault(tuple(each.assignment.items()), each)
+        kept.setdefault(tuple(each.assignment.items()), each)
     return list(kept.values())
-
-
-def _value_at_once(problem: Problem, schedule: Schedule) -> float:
-    """The objective where branches overlap."""
-    return problem.value(schedule.prediction.dynamic_pj, schedule.prediction.parallel_ps)
 
 
 def _taken(placement: Placement, rival: Schedule) -> Placement:

@@ -6,10 +6,11 @@ from functools import partial
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import PriceMemo, shared_memo
+from mensa_sim.flow import IN_TILES
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
-from mensa_sim.schedule.evaluate import evaluate as predict
-from mensa_sim.schedule.schedule import unit_assignment
+from mensa_sim.schedule.policies.optimal import missed
+from mensa_sim.schedule.tiles.floor import floor_of
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics, ungated_pj
 from mensa_sim.simulate.plan.options import FULL, Options
@@ -139,6 +140,7 @@ def evaluate(
         steady_ps, _ = recorded.totals[1]
         steady_pj = ungated_pj(steady_ps, recorded.energies_pj(1), system)
     measured = metrics(timeline, system, graph)
+    _check_deadline(placement, max(measured.latency_ps, steady_ps))
     layers = partial(_layers, placement, measured, timeline)
     causes = causes_of(judged.schedule, problem, measured, watcher.causes, gated=gated) if explained else ()
     return SystemResult(
@@ -183,21 +185,31 @@ def evaluate(
     )
 
 
+def _check_deadline(placement: Placement, latency_ps: int) -> None:
+    """`InfeasibleError` where the longer of a first and a steady inference misses the deadline."""
+    problem, scheduler, least_ps = placement.problem, placement.schedule.scheduler, None
+    if problem.deadline_ps is None or latency_ps <= problem.deadline_ps:
+        return
+    if placement.goal.scheduler == "optimal" and placement.goal.schedule_file is None:
+        whole = placement.whole or placement
+        _, least_ps = floor_of(whole.alone or whole.costs, whole.problem, whole=placement.goal.flow != IN_TILES)
+    raise missed(problem.name, scheduler, latency_ps, problem.deadline_ps, least_ps)
+
+
 def _best(
     placed: Placement, ran: Placement, gap: float | None, goal: Goal, on_chip: Options, memo: PriceMemo | None
 ) -> BestSchedule | None:
     """The simulated optimum, if what ran is far above its bound and a deadline does not rule the optimum out."""
-    best, problem = placed.best, placed.problem
+    best, deadline_ps = placed.best, placed.problem.deadline_ps
     if best is None or gap is None or gap <= NOTABLE_GAP or ran.whole is not None:
-        return None
-    predicted = predict(problem, unit_assignment(problem, best))
-    if problem.deadline_ps is not None and predicted.latency_ps > problem.deadline_ps:
         return None
     own = replace(goal, scheduler=best.scheduler, options={}, schedule_file=None)
     planned = with_data_plan(replace(placed, schedule=best, goal=own), goal.flow, on_chip, own, memo)
     costs = planned.costs
     timeline = simulate(costs.graph, costs, planned.schedule.assignment, on_chip, data_of(planned))
     measured = metrics(timeline, costs.system, costs.graph)
+    if deadline_ps is not None and measured.latency_ps > deadline_ps:
+        return None
     return BestSchedule(
         scheduler=best.scheduler,
         latency_ps=measured.latency_ps,

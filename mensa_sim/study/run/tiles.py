@@ -39,12 +39,12 @@ def in_tiles(placement: Placement, goal: Goal, memo: PriceMemo) -> Iterator[Plac
         chooser = SplitChooser(costs, able, Surroundings(costs.system, pool), placement.problem, memo)
         splits = chooser.best(_beside(placement, able))
         if splits:
-            yield from _in_time(split_placement(placement, splits, goal, memo))
+            yield split_placement(placement, splits, goal, memo)
     arrays = {name: on for name, on in found.assignment.items() if costs.system.array_of(on) is not None}
     for tiles in TILE_COUNTS:
         splits = pipelined(costs.graph, arrays, tiles)
         if splits:
-            yield from _in_time(split_placement(placement, splits, goal, memo))
+            yield split_placement(placement, splits, goal, memo)
 
 
 def _beside(placement: Placement, able: Mapping[str, str]) -> tuple[float, float]:
@@ -55,13 +55,6 @@ def _beside(placement: Placement, able: Mapping[str, str]) -> tuple[float, float
         cost = costs.cost(name, on)
         pj, ps = pj - cost.energy_pj, ps - cost.latency_ps(costs.system.memory_of(on).effective_bytes_per_s)
     return max(0.0, pj), float(max(0, ps))
-
-
-def _in_time(placement: Placement) -> Iterator[Placement]:
-    """The placement, if it is not predicted to miss its deadline."""
-    deadline_ps = placement.problem.deadline_ps
-    if deadline_ps is None or placement.schedule.prediction.latency_ps <= deadline_ps:
-        yield placement
 
 
 def split_placement(placement: Placement, splits: Sequence[Split], goal: Goal, memo: PriceMemo) -> Placement:
@@ -126,7 +119,7 @@ def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -
             continue
         anywhere = [*stacks, *planner.elsewhere(stacks, placement.schedule)]
         costs = with_stacks(placement.costs, anywhere)
-        # A deadline that layers meet one by one may be missed by stacks.
+        # A stack may stand where the goal's scheduler puts nothing.
         with suppress(InfeasibleError):
             again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
             where = again.schedule.assignment
