@@ -286,10 +286,12 @@ def test_a_scheduler_tears_no_group_apart() -> None:
 @pytest.mark.parametrize(
     ("call", "hint"),
     [
-        (lambda graph: ms.run(graph, seed=-1), "the seed is -1"),
+        (lambda graph: ms.run(graph, seed=-1), "seed is -1, must be at least 0"),
         (lambda graph: ms.run(graph, seed="x"), "seed: 'x' is a text; give a whole number or None"),
-        (lambda graph: ms.compare(graph, ["edge_tpu", "mensa_g"], seed=-1), "the seed is -1"),
-        (lambda graph: ms.run_scenario("voice_assistant", seed=-1), "the seed is -1"),
+        (lambda graph: ms.compare(graph, ["edge_tpu", "mensa_g"], seed=-1), "seed is -1, must be at least 0"),
+        (lambda graph: ms.run_scenario("voice_assistant", seed=-1), "seed is -1, must be at least 0"),
+        (lambda graph: ms.decide(["lstm"], ["edge_tpu", "mensa_g"], seed=-1), "seed is -1, must be at least 0"),
+        (lambda graph: ms.sensitivity(seed=-1), "seed is -1, must be at least 0"),
         (lambda graph: ms.run(graph, deadline_ms=float("inf")), "the deadline: inf ms"),
         (lambda graph: ms.run(graph, deadline_ms=1e300), "the deadline: 1e[+]300 ms"),
         (lambda graph: ms.run(graph, deadline_ms=0), "must be positive"),

@@ -168,20 +168,12 @@ def on_device(device: torch.device) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = before
 
 
-MOST_THREADS = 1024
-"""A choice: hardly a processor of today runs more."""
-
-
 @contextmanager
 def on_threads(count: int | None) -> Iterator[None]:
     """Runs torch on that many CPU threads, and puts its own number back."""
     if count is None:
         yield
         return
-    if count < 1:
-        raise UsageError(f"threads is {count}, must be at least 1")
-    if count > MOST_THREADS:
-        raise UsageError(f"threads is {count}, must be at most {MOST_THREADS}")
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

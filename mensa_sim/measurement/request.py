@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import StudyRequest, spelled
 
 if TYPE_CHECKING:
     from mensa_sim.measurement.measure import KernelStep
 
+MOST_THREADS = 1024
+"""A choice: hardly a processor of today runs more."""
 FIRST_TABLE = Path("results/timings.csv")
 FIRST_MODELS = Path("results/models.csv")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureRequest:
+class MeasureRequest(StudyRequest):
     """Workloads whose layers' kernels are timed on a device, into a table that is continued where it is there."""
 
     workloads: Sequence[str | Path] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
@@ -28,7 +30,7 @@ class MeasureRequest:
     """Timing table to write or continue."""
     dtypes: Sequence[str] = field(default=("float32",), metadata=spelled("--dtype", form="names"))
     """float32, float16, bfloat16, int8; several with commas."""
-    threads: int | None = field(default=None, metadata=spelled(minimum=1))
+    threads: int | None = field(default=None, metadata=spelled(minimum=1, maximum=MOST_THREADS))
     """CPU threads; one is timed by its own clock."""
     budget_s: float = field(default=0.5, metadata=spelled(role="means"))
     """Seconds for one kernel at most."""
@@ -43,7 +45,7 @@ class MeasureRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MeasureModelsRequest:
+class MeasureModelsRequest(StudyRequest):
     """Workloads whose whole models are timed on a device, into measurements that `validate` reads."""
 
     workloads: Sequence[str | Path] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
@@ -56,7 +58,7 @@ class MeasureModelsRequest:
     """Measurement file to write."""
     dtype: str = "float32"
     """float32, float16 or bfloat16."""
-    threads: int | None = field(default=None, metadata=spelled(minimum=1))
+    threads: int | None = field(default=None, metadata=spelled(minimum=1, maximum=MOST_THREADS))
     """CPU threads."""
     budget_s: float = field(default=0.5, metadata=spelled(role="means"))
     """Seconds for one way of running a model at most."""

@@ -276,7 +276,7 @@ ERRORS: dict[str, tuple[Callable[[Path], dict[str, Any]], str]] = {
     "unknown workload": (lambda folder: {"folder": folder / "out", "space": {"workloads": ["lstmm"]}}, "lstm"),
     "silent cluster": (lambda folder: {"folder": folder / "out", "cluster": "tcp://127.0.0.1:9"}, "no Dask scheduler"),
     "address that is none": (lambda folder: {"folder": folder / "out", "cluster": "nonsense://"}, "--cluster"),
-    "no jobs": (lambda folder: {"folder": folder / "out", "jobs": 0}, "--jobs"),
+    "no jobs": (lambda folder: {"folder": folder / "out", "jobs": 0}, "jobs is 0"),
     "no time": (lambda folder: {"folder": folder / "out", "timeout_s": 0.0}, "--timeout"),
 }
 

@@ -94,7 +94,7 @@ def test_the_table_and_the_text_hold_every_row(study: tuple[ms.NearData, Path]) 
         ({"bits": ("4.5",)}, "bits: '4.5' is no positive whole number"),
         ({"limits_w": ("-1",)}, "limits_w: '-1' is no positive number"),
         ({"contexts": ()}, "contexts: name at least one"),
-        ({"worlds": 0}, "worlds must be from 1"),
+        ({"worlds": 0}, "worlds is 0, must be at least 1"),
     ],
 )
 def test_what_cannot_be_looked_at_is_refused(tiny: str, asked: dict[str, Any], fault: str) -> None:

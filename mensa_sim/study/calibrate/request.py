@@ -6,13 +6,13 @@ from pathlib import Path
 
 from mensa_sim.errors import UsageError
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import StudyRequest, spelled
 
 MAX_FIELDS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CalibrateRequest:
+class CalibrateRequest(StudyRequest):
     """A spec whose constants are fitted to a table; without fields, a device whose kernels' efficiency is."""
 
     spec: str = field(kw_only=False, metadata=spelled(kinds=("systems",)))
@@ -29,6 +29,7 @@ class CalibrateRequest:
     """File to write."""
 
     def __post_init__(self) -> None:
+        StudyRequest.__post_init__(self)
         count = len(self.fields)
         if count > MAX_FIELDS:
             raise UsageError(f"calibrate fits 1 to {MAX_FIELDS} fields, not {count}: more would fit the noise")

@@ -29,6 +29,7 @@ class CompareRequest(ScheduledRequest):
     """Seed of whatever is random; default 0, or the scenario's."""
 
     def __post_init__(self) -> None:
+        ScheduledRequest.__post_init__(self)
         if isinstance(self.workload, list | tuple):
             if not self.workload:
                 raise UsageError("workloads: name at least one")

@@ -14,7 +14,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.own import name_of
 from mensa_sim.study.compare.request import CompareRequest
 from mensa_sim.study.request.command import override_texts
-from mensa_sim.study.run.given import check_seed, system_given
+from mensa_sim.study.run.given import system_given
 from mensa_sim.study.run.placement import Goal, baseline_goal, goal_asked
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import Simulated, Took, objective_of
@@ -63,8 +63,6 @@ def systems_compared(request: CompareRequest) -> ComparedSystems:
         raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
     if any(system in request.systems[:index] for index, system in enumerate(request.systems)):
         raise UsageError("--systems: one stands there twice")
-    if request.seed is not None:
-        check_seed(request.seed)
     held = held_overrides(override_texts(request.overrides), request.systems)
     systems = [system_given(*each) for each in zip(request.systems, held, strict=True)]
     labels = _labels(request.systems, systems)

@@ -13,14 +13,14 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import Overrides, spelled
+from mensa_sim.study.request.fields import Overrides, StudyRequest, spelled
 
 MOST_DRAWS = 1_000_000
 """Draws that a decision may take of anything (a choice): its shares are then known to 0.1 %."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DecideRequest:
+class DecideRequest(StudyRequest):
     """Workloads on the systems to choose between, each with its best schedule."""
 
     workloads: Sequence[Given] = field(kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))
@@ -45,9 +45,9 @@ class DecideRequest:
     """How data flows between layers; none: as each system says, else the default."""
     overrides: Overrides = field(default=(), metadata=spelled("--set", form="texts"))
     """FIELD=VALUE on every system that has the field; repeatable."""
-    runs: int = field(default=12, metadata=spelled(minimum=1))
+    runs: int = field(default=12, metadata=spelled(minimum=1, maximum=MOST_DRAWS))
     """Joint draws of the choices that need a run."""
-    prices: int = field(default=500, metadata=spelled(minimum=1))
+    prices: int = field(default=500, metadata=spelled(minimum=1, maximum=MOST_DRAWS))
     """Draws of all prices for each of them."""
     fields: bool = field(
         default=True,
@@ -66,6 +66,7 @@ class DecideRequest:
     """Told the runs done, the runs known of so far, and what was run last."""
 
     def __post_init__(self) -> None:
+        StudyRequest.__post_init__(self)
         for name, least in (("workloads", 1), ("systems", 2)):
             value = getattr(self, name)
             if isinstance(value, str | bytes) or not all(isinstance(each, str | Path | Mapping) for each in value):
@@ -83,10 +84,6 @@ class DecideRequest:
                 raise UsageError(f"--weight {name}: is none of the workloads {', '.join(self.names)}")
             if not (math.isfinite(weight) and weight > 0):
                 raise UsageError(f"--weight {name}={weight}: must be positive")
-        if min(self.runs, self.prices, self.jobs) < 1:
-            raise UsageError("runs, prices and jobs must be at least 1")
-        if max(self.runs, self.prices) > MOST_DRAWS:
-            raise UsageError(f"runs and prices must be at most {MOST_DRAWS}")
 
     @property
     def names(self) -> tuple[str, ...]:

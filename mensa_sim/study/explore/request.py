@@ -8,11 +8,11 @@ from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import CACHED, Overrides, spelled
+from mensa_sim.study.request.fields import CACHED, Overrides, StudyRequest, spelled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExploreRequest:
+class ExploreRequest(StudyRequest):
     """A design space to search, with the folder in which the study lies."""
 
     space: Given = field(kw_only=False, metadata=spelled(kinds=("spaces",)))
@@ -43,9 +43,6 @@ class ExploreRequest:
     """Told the designs run so far and the number wanted."""
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise UsageError(f"--jobs {self.jobs}: must be at least 1")
-        if self.trials is not None and self.trials < 1:
-            raise UsageError(f"--trials {self.trials}: must be at least 1")
+        StudyRequest.__post_init__(self)
         if self.timeout_s is not None and not self.timeout_s > 0:
             raise UsageError(f"--timeout {self.timeout_s}: must be above 0 seconds")

@@ -10,14 +10,14 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import CACHED, spelled
+from mensa_sim.study.request.fields import CACHED, StudyRequest, spelled
 
 if TYPE_CHECKING:
     from mensa_sim.hardware.system import System
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FamiliesRequest:
+class FamiliesRequest(StudyRequest):
     """Workloads whose layers are put into families, and the system that prices these."""
 
     workloads: Sequence[Given] = field(default=(), kw_only=False, metadata=spelled(form="names", kinds=("workloads",)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import spelled
+from mensa_sim.study.request.fields import StudyRequest, spelled
 
 MOST_WORLDS = 1000
 """A choice: more than anybody waits for."""
@@ -29,7 +29,7 @@ class ReproducePimRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NearDataRequest:
+class NearDataRequest(StudyRequest):
     """Decoding steps of models by size, bits and context on an NPU alone, and with units in the same memory."""
 
     models: tuple[str, ...] = field(
@@ -46,7 +46,7 @@ class NearDataRequest:
     """Systems with an accelerator beside the processor and one in the memory."""
     limits_w: tuple[str, ...] = field(default=("2",), metadata=spelled("--power-limits-w", form="names"))
     """Limits of what the whole system may draw, for the first context; without one it is not limited."""
-    worlds: int = field(default=6, metadata=spelled(minimum=1))
+    worlds: int = field(default=6, metadata=spelled(minimum=1, maximum=MOST_WORLDS))
     """Draws of every price and of the share of each bandwidth that is reached."""
     seed: int = field(default=0, metadata=spelled(minimum=0))
     """Seed of the draws."""
@@ -58,6 +58,7 @@ class NearDataRequest:
     """Told the models done, how many there are, and the one done last."""
 
     def __post_init__(self) -> None:
+        StudyRequest.__post_init__(self)
         for name in ("models", "bits", "contexts", "systems"):
             if not getattr(self, name):
                 raise UsageError(f"{name}: name at least one")
@@ -65,8 +66,6 @@ class NearDataRequest:
             for text in getattr(self, name):
                 if not _positive(str(text), kind):
                     raise UsageError(f"{name}: {text!r} is no positive {'number' if kind is float else 'whole number'}")
-        if not (1 <= self.worlds <= MOST_WORLDS and self.jobs >= 1):
-            raise UsageError(f"worlds must be from 1 to {MOST_WORLDS}, and jobs at least 1")
 
 
 def _positive(text: str, kind: type[int] | type[float]) -> bool:

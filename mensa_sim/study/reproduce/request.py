@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
-from mensa_sim.errors import UsageError
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.records import dataclass
-from mensa_sim.study.request.fields import Overrides, spelled
+from mensa_sim.study.request.fields import Overrides, StudyRequest, spelled
 
 SYSTEMS = ("edge_tpu", "base_hb", "eyeriss_v2", "mensa_g")
 """The systems of the comparison."""
@@ -18,7 +17,7 @@ POPULATIONS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReproduceRequest:
+class ReproduceRequest(StudyRequest):
     """Models on the paper's systems."""
 
     models: Sequence[str] = field(default=(), metadata=spelled(form="names", kinds=("models",)))
@@ -37,12 +36,6 @@ class ReproduceRequest:
     """Folder for the results; a run that was killed goes on there."""
     progress: Progress = field(default=silent, metadata=spelled(role="means", at_hand=True, counts="models run"))
     """Told the models done, the models in all, and the one just done."""
-
-    def __post_init__(self) -> None:
-        if self.populations is not None and self.populations < 0:
-            raise UsageError(f"populations is {self.populations}, must not be negative")
-        if self.jobs < 1:
-            raise UsageError(f"jobs is {self.jobs}, must be at least 1")
 
     @property
     def drawn_populations(self) -> int:

@@ -186,8 +186,6 @@ def run_models(
     What `finished` knows is not run again, and every task that ends is kept there at once. A task that kills process
     after process is named in an error when all others are done.
     """
-    if jobs < 1:
-        raise UsageError(f"jobs is {jobs}, must be at least 1")
     done: dict[int, ModelOutcomes] = {}
     for place, task in enumerate(tasks):
         found = None if finished is None else finished.get(task)

@@ -11,6 +11,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from mensa_sim.errors import UsageError
 from mensa_sim.flow import DEFAULT_FLOW, FLOWS
 from mensa_sim.io.field_docs import field_docs
 from mensa_sim.lookup import either
@@ -50,6 +51,7 @@ class Spelling:
     words: tuple[str, ...] = ()
     """Words that a shell completes."""
     minimum: int | None = None
+    maximum: int | None = None
     role: Role = "choice"
     file: bool = False
     """Whether it names a file, whose content is the choice."""
@@ -104,6 +106,18 @@ def options_of(request: type[Any]) -> tuple[StudyOption, ...]:
     return tuple(_option(field, texts.get(field.name, "")) for field in dataclasses.fields(request))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRequest:
+    """What a study is asked; a number outside the range that its spelling states is a `UsageError`."""
+
+    def __post_init__(self) -> None:
+        for each in dataclasses.fields(self):
+            spelling, value = each.metadata.get(SPELLING, Spelling()), getattr(self, each.name)
+            for word, end, side in (("least", spelling.minimum, 1), ("most", spelling.maximum, -1)):
+                if None not in (value, end) and side * value < side * end:
+                    raise UsageError(f"{each.name} is {value}, must be at {word} {end}")
+
+
 def counts_of(request: type[Any]) -> str:
     """What the work of a request counts as it is done; empty where nothing does."""
     fields = dataclasses.fields(request)
@@ -143,7 +157,7 @@ CACHED = spelled("--no-cache", stands_for=False, help="Trace and price anew; sto
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadRequest:
+class WorkloadRequest(StudyRequest):
     """A workload by name, by path, or as an object that is at hand; the defaults are the command line's."""
 
     workload: object = field(kw_only=False, metadata=spelled(kinds=("workloads", "scenarios")))

@@ -20,12 +20,6 @@ from mensa_sim.workload.load import load_generation, load_workload, refuse_unsup
 T = TypeVar("T")
 
 
-def check_seed(seed: int) -> None:
-    """`UsageError` for a seed that is no whole number of at least 0."""
-    if seed < 0:
-        raise UsageError(f"the seed is {seed}, must be at least 0")
-
-
 def graph_given(request: WorkloadRequest) -> LayerGraph:
     """The layer graph of a workload by name or path, of a module that is at hand, or the graph itself."""
     workload = request.workload

@@ -22,7 +22,6 @@ from mensa_sim.study.request.command import made_of
 from mensa_sim.study.run.flows import data_of, with_data_plan
 from mensa_sim.study.run.foreseen import Foreseen, foreseen
 from mensa_sim.study.run.given import (
-    check_seed,
     generation_asked,
     graph_given,
     if_it_can,
@@ -53,7 +52,6 @@ LOGGER = logging.getLogger(__name__)
 def run(request: RunRequest) -> RunResult:
     """One inference of a workload, or the answer of one that generates, on a system and on the baseline."""
     seed = request.seed or 0
-    check_seed(seed)
     system, baseline, changes = sides_given(request)
     work = generation_asked(request) or graph_given(request)
     goal, beside = goals_of(request, system, baseline)

@@ -27,7 +27,7 @@ from mensa_sim.study.request.command import made_of
 from mensa_sim.study.request.fields import WorkloadRequest, options_of
 from mensa_sim.study.run.flows import scheduled, with_data_plan
 from mensa_sim.study.run.foreseen import foreseen
-from mensa_sim.study.run.given import check_seed, if_it_can, sides_given, system_files_given
+from mensa_sim.study.run.given import if_it_can, sides_given, system_files_given
 from mensa_sim.study.run.placement import Goal, Placement, goals_of
 from mensa_sim.study.run.request import BASELINE, RunRequest
 from mensa_sim.study.run.result import NOTABLE_GAP, BesideBaseline
@@ -158,7 +158,6 @@ def scenario_given(request: WorkloadRequest, seed: int | None) -> GivenScenario:
     path = find("scenarios", request.workload)
     scenario = read_scenario(path)
     if seed is not None:
-        check_seed(seed)
         scenario = replace(scenario, seed=seed)
     graphs = {
         stream.workload: load_workload(

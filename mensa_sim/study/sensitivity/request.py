@@ -36,8 +36,6 @@ class SensitivityRequest(ReproduceRequest):
 
     def __post_init__(self) -> None:
         ReproduceRequest.__post_init__(self)
-        if self.runs < 1 or self.prices < 1:
-            raise UsageError("sensitivity: the numbers of draws must be at least 1")
         for name in ("workloads", "systems"):
             if isinstance(getattr(self, name), str):
                 raise UsageError(f"{name}: {getattr(self, name)!r} is a text; give a list of them")
