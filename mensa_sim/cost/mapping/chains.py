@@ -219,29 +219,36 @@ def register_tiles(
         return []
     held = [way.operand for way in ways.values() if way.listed_registers]
     deep = stage_count(ways) > 2
-    tried: dict[str, Floats] = {}
+    larger: dict[str, list[int]] = {}
     for dim, lanes in unrolling.lanes.items():
         trips = -(-largest[dim] // lanes)
         if trips > 1 and any(relevant(operand, dim) for operand in held):
-            sizes = {1, trips, *(2**power for power in range(trips.bit_length()) if deep or dim in CHANNELS)}
-            tried[dim] = np.array([min(lanes * size, largest[dim]) for size in sorted(sizes)], dtype=np.float64)
-    if not tried:
-        return [single]
-    ends = np.cumsum([len(extents) for extents in tried.values()])
-    in_turn = {dim: np.full(ends[-1], single[dim], dtype=np.float64) for dim in tried}  # one dim is larger at a time
-    for (dim, extents), end in zip(tried.items(), ends, strict=True):
-        in_turn[dim][end - len(extents) : end] = extents
-    fits_in_turn = hold({**single, **in_turn}) & beyond({**single, **in_turn})
-    each = np.split(np.broadcast_to(fits_in_turn, ends[-1]), ends[:-1])
-    some = {dim: extents[own] for (dim, extents), own in zip(tried.items(), each, strict=True)}
-    alone = {dim: extents for dim, extents in some.items() if len(extents) > 1}
+            sizes = {trips, *(2**power for power in range(1, trips.bit_length()) if deep or dim in CHANNELS)}
+            larger[dim] = [min(lanes * size, largest[dim]) for size in sizes]
+
+    def fitting(tiles: Mapping[str, Floats], count: int) -> Mapping[str, Floats]:
+        """Of so many tiles those that fit; what lies beyond is asked only if the registers hold more than one."""
+        some = np.flatnonzero(np.broadcast_to(hold({**single, **tiles}), count))
+        few = {dim: extents[some] for dim, extents in tiles.items()}
+        if len(some) < 2:
+            return few
+        fits = np.broadcast_to(beyond({**single, **few}), len(some))
+        return {dim: extents[fits] for dim, extents in few.items()}
+
+    total = 1 + sum(map(len, larger.values()))
+    in_turn = {dim: np.full(total, single[dim], dtype=np.float64) for dim in larger}  # one dim is larger at a time
+    begin = 1
+    for dim, sizes_along in larger.items():
+        in_turn[dim][begin : begin + len(sizes_along)] = sizes_along
+        begin += len(sizes_along)
+    some = {dim: sorted(set(extents.tolist())) for dim, extents in fitting(in_turn, total).items()}
+    alone = {dim: np.array(extents) for dim, extents in some.items() if len(extents) > 1}
     if not alone:
         return [single]
     chosen = positions(tuple(map(len, alone.values())))
     tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
-    fits = np.broadcast_to(hold({**single, **tiles}) & beyond({**single, **tiles}), chosen.shape[1:])
-    fitting_tiles = {dim: extents[fits] for dim, extents in tiles.items()}
-    total = int(fits.sum())
+    fitting_tiles = fitting(tiles, chosen.shape[1])
+    total = len(next(iter(fitting_tiles.values())))
     within = np.ones((total, total), dtype=bool)  # each tile lies in itself
     for along in fitting_tiles.values():
         within &= along[:, None] <= along
