@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
+from operator import is_not
 from typing import Any, TypeVar
 
 import numpy as np
@@ -23,30 +24,30 @@ _LARGEST = int(np.iinfo(np.int64).max)
 def changed(record: Record, change: Callable[[Any], Any], but: Collection[str] = ()) -> Record:
     """A record with another form of all its arrays, those in tuples, mappings and further records included.
 
-    Fields of the names in `but` are left as they are.
+    Fields of the names in `but` are left as they are; what holds no array is the same object.
     """
     found: Any = record
+    kind: Any = type(found)
     if isinstance(found, np.ndarray):
         found = change(found)
-    elif type(found) is tuple:
-        found = tuple(changed(each, change, but) for each in found)
-    elif isinstance(found, dict):
-        found = {key: changed(each, change, but) for key, each in found.items()}
-    elif is_dataclass(found):
-        kind: Any = type(found)
-        names = _names(kind)
-        own = {name: getattr(found, name) for name in names}
-        new = {name: changed(own[name], change, but) for name in names if name not in but}
-        if any(each is not own[name] for name, each in new.items()):
-            found = kind(**own | new)
+    elif kind is tuple or isinstance(found, dict):
+        own: Any = found.values() if isinstance(found, dict) else found
+        new = [changed(each, change, but) for each in own]
+        if any(map(is_not, new, own)):
+            found = dict(zip(found, new, strict=True)) if isinstance(found, dict) else tuple(new)
+    elif names := _names(kind):
+        own = [getattr(found, name) for name in names]
+        new = [each if name in but else changed(each, change, but) for name, each in zip(names, own, strict=True)]
+        if any(map(is_not, new, own)):
+            found = kind(**dict(zip(names, new, strict=True)))
     same: Record = found
     return same
 
 
 @cache
 def _names(record: type) -> tuple[str, ...]:
-    """The fields of a kind of record."""
-    return tuple(each.name for each in fields(record) if each.init)
+    """The fields of a kind of record; none of what is no record."""
+    return tuple(each.name for each in fields(record) if each.init) if is_dataclass(record) else ()
 
 
 def picked(record: Record, which: npt.NDArray[Any]) -> Record:

@@ -1,7 +1,7 @@
 """One axis of a convolution's input, and the tiles along it: only those at its borders see something of their own."""
 
-from dataclasses import replace
 from math import gcd
+from typing import NamedTuple
 
 import numpy as np
 
@@ -79,8 +79,7 @@ def distinct_inside(begins: Ints, outputs: int, taps: int, stride: int, dilation
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowAxis:
+class WindowAxis(NamedTuple):
     """One axis of a window: input position = stride x output + dilation x tap - padding, inside the size."""
 
     outputs: int
@@ -101,7 +100,7 @@ class WindowAxis:
 
     def turned(self) -> "WindowAxis":
         """The same axis with outputs and taps in each other's place."""
-        return replace(self, outputs=self.taps, taps=self.outputs, stride=self.dilation, dilation=self.stride)
+        return self._replace(outputs=self.taps, taps=self.outputs, stride=self.dilation, dilation=self.stride)
 
     def groups(self, tile_taps: int) -> list[tuple[int, int, int]]:
         """Tiles of taps that stand for all: where their first tap reads for output 0, their taps, and for how many."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,8 +14,7 @@ from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.layer import LoopNest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class Window(NamedTuple):
     """The geometry of a convolution: everything that decides which input position an output and a tap read."""
 
     y: WindowAxis

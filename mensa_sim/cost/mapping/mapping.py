@@ -52,10 +52,12 @@ class NestMapping:
         if not self.cuts:
             raise ValueError("mapping: cuts is empty")
         for name, held in (("cuts", self.cuts), *self.holds.items()):
-            if not 0 <= min(held, default=0) <= max(held, default=0) <= len(self.loops):
+            within = [0, *held, len(self.loops)]
+            if within == sorted(within):
+                continue
+            if not 0 <= min(held) <= max(held) <= len(self.loops):
                 raise ValueError(f"mapping: {name}: {list(held)} loops held of {len(self.loops)}")
-            if any(outer < inner for inner, outer in pairwise(held)):
-                raise ValueError(f"mapping: a level inside another holds more loops of the {name}: {list(held)}")
+            raise ValueError(f"mapping: a level inside another holds more loops of the {name}: {list(held)}")
 
     @property
     def tile(self) -> int:

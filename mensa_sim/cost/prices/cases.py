@@ -40,10 +40,10 @@ class PricedCase:
     """What its cost is called."""
 
 
-def case_of(asked: Sequence[PricedCase]) -> BufferCase:
-    """What is asked of mappings in one residency, of a layer each: [task]."""
-    first = asked[0].pricer
-    repeats, work = _repeats(asked), _work(asked)
+def case_of(asked: Sequence[PricedCase], work: VectorWork | None = None) -> BufferCase:
+    """What is asked of mappings in one residency, of a layer each: [task]; the work beside their nests may be known."""
+    first, repeats = asked[0].pricer, _repeats(asked)
+    work = work or work_of([each.pricer for each in asked])
     vector = new_tally(first.accelerator)
     vector_traffic(vector, work, first.accelerator, repeats)
     return BufferCase(
@@ -99,7 +99,9 @@ def gap_of(objective: float, floor: float) -> float | None:
 def _rows(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> Iterator[dict[str, Any]]:
     """The fields of the cost of each, that its counts decide: all in arrays, or of a single one in plain numbers."""
     pricer = asked[0].pricer
-    repeats, work = (_repeats(asked), _work(asked)) if len(asked) > 1 else (asked[0].repeats, pricer.work)
+    repeats, work = asked[0].repeats, pricer.work
+    if len(asked) > 1:
+        repeats, work = _repeats(asked), work_of([each.pricer for each in asked])
     counts, buffered = _counted(asked, [best for best in found if best is not None])
     if np.any(work.slices) and pricer.accelerator.buffer("activation") is not None:
         streams = repeats.fetches["input"] > 0
@@ -148,11 +150,9 @@ def _repeats(asked: Sequence[PricedCase]) -> Repeats:
     return Repeats(steps=_whole(each.repeats.steps for each in asked), fetches=fetches)
 
 
-def _work(asked: Sequence[PricedCase]) -> VectorWork:
-    """Of each case: [case]."""
-    return VectorWork(
-        **{f.name: _whole(getattr(each.pricer.work, f.name) for each in asked) for f in fields(VectorWork)}
-    )
+def work_of(pricers: Sequence["Pricer"]) -> VectorWork:
+    """The work beside the nests: [pricer]."""
+    return VectorWork(**{f.name: _whole(getattr(each.work, f.name) for each in pricers) for f in fields(VectorWork)})
 
 
 def _whole(numbers: Iterable[int]) -> Any:

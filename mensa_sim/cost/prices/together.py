@@ -7,7 +7,7 @@ from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, Residency
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
-from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
+from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of, work_of
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import Job
 from mensa_sim.hardware.memory import Memory
@@ -63,7 +63,8 @@ def searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[Pricer], 
 
 def cases_of(pricers: Sequence[Pricer], residencies: Sequence[Residency]) -> list[BufferCase]:
     """What layers that are searched together ask in each residency."""
-    return [case_of([pricer.asked(residency) for pricer in pricers]) for residency in residencies]
+    work = work_of(pricers)
+    return [case_of([pricer.asked(residency) for pricer in pricers], work) for residency in residencies]
 
 
 def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
