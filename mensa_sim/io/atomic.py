@@ -59,23 +59,19 @@ def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool 
 def alone_in(folder: Path) -> Iterator[None]:
     """Until the end of the block nobody else is within such a block for the folder, which is made if need be.
 
+    The lock is that of a temporary file in it, for whoever started us may have the folder's own (`flock FOLDER ...`).
     Where a disk or a system has no locks, nobody waits.
     """
-    if find_spec("fcntl") is None:
-        yield
-        return
-    import fcntl
-
     with suppress(OSError):  # who writes a file tells what is wrong with the folder
         folder.mkdir(parents=True, exist_ok=True)
-    handle = None
+    lock = usual_temporary(folder / "alone")
+    handle = _waited_for(lock)
     try:
-        with suppress(OSError):
-            handle = os.open(folder, os.O_RDONLY)
-            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         if handle is not None:
+            with suppress(OSError):
+                lock.unlink()
             os.close(handle)
 
 
@@ -175,6 +171,24 @@ def _taken(temporary: Path, flags: int = 0) -> int | None:
     if handle is not None:
         os.close(handle)
     return None
+
+
+def _waited_for(lock: Path) -> int | None:
+    """The handle of a file that nobody else has, once that is so; none where there are no locks."""
+    if find_spec("fcntl") is None:
+        return None
+    import fcntl
+
+    while True:
+        try:
+            handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+        except OSError:
+            return None
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        if os.fstat(handle).st_nlink:  # else who had it before has removed it
+            return handle
+        os.close(handle)
 
 
 def _write(handle: int, data: bytes, *, durable: bool) -> None:

@@ -1,6 +1,7 @@
 """The results folder: ours is replaced, that of others refused, and whatever goes wrong harms nothing."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -110,6 +111,41 @@ def test_a_store_that_is_cleared_leaves_an_entry_that_is_being_written(
     monkeypatch.setattr(os, "replace", lambda *names: (store.clear(), replace(*names)))
     store.put("one", b"1")
     assert store.get("one") == b"1"
+
+
+def test_who_has_the_folders_own_lock_may_have_results_written_into_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `flock FOLDER mensa-sim run --output FOLDER` does."""
+    flock, own = fcntl.flock, os.open(folder, os.O_RDONLY)
+
+    def locking(handle: int, how: int) -> None:
+        try:
+            flock(handle, how | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pytest.fail("waits for ever")
+
+    flock(own, fcntl.LOCK_EX)
+    monkeypatch.setattr(fcntl, "flock", locking)
+    write_folder(folder, NEW)
+    os.close(own)
+    assert contents(folder) == NEW
+
+
+def test_a_lock_that_is_gone_when_it_is_ours_keeps_nobody_out_and_is_taken_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flock, lock, waits = fcntl.flock, folder / ".alone.part", iter([True])
+
+    def locking(handle: int, how: int) -> None:
+        if next(waits, False):
+            lock.unlink()
+        flock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", locking)
+    with atomic_write.alone_in(folder):
+        assert lock.exists()
+    assert contents(folder) == OLD
 
 
 def failing(kind: Callable[[], BaseException]) -> Callable[..., None]:
