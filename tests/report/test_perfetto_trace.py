@@ -2,10 +2,13 @@
 
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
 from mensa_sim.report.viewer import perfetto
 from mensa_sim.report.viewer.perfetto import perfetto_json
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
@@ -17,6 +20,13 @@ GRAPH = LayerGraph(
     layers=(Layer(name="a", operator="linear"), Layer(name="b", operator="linear")),
     edges=(Edge(producer="a", consumer="b", size_bytes=8),),
 )
+
+
+def chip(*names: str) -> System:
+    """A system of accelerators of these names."""
+    system = load_system("edge_tpu")
+    (placed,) = system.accelerators
+    return replace(system, accelerators=tuple(replace(placed, spec=replace(placed.spec, name=name)) for name in names))
 
 
 def span(resource: str, kind: Any, layer: str, start_ps: int, end_ps: int, size_bytes: int = 0) -> Span:
@@ -44,7 +54,7 @@ TIMELINE = Timeline(
 
 
 def read_back() -> list[dict[str, Any]]:
-    trace = json.loads(perfetto_json("net on one", TIMELINE, ("one", "two"), {"net": GRAPH}, static_mw=3.0))
+    trace = json.loads(perfetto_json("net on one", TIMELINE, chip("one", "two"), {"net": GRAPH}, static_mw=3.0))
     assert trace["otherData"]["kept_every_nth_request"] == 1
     events: list[dict[str, Any]] = trace["traceEvents"]
     return events
@@ -86,6 +96,8 @@ def test_power_bandwidth_and_buffers_are_counters() -> None:
     counters = {event["name"] for event in read_back() if event["ph"] == "C"}
     assert counters == {"power_mw", "dram_bytes_per_s", "one_activation_buffer_bytes"}
     power = [event["args"]["value"] for event in read_back() if event["name"] == "power_mw"]
+    rates = [(event["ts"], event["args"]["value"]) for event in read_back() if event["name"] == "dram_bytes_per_s"]
+    assert rates == [(0.0, 64e6), (1.0, 320e6), (1.2, 0.0)]
     assert power[-1] == 3.0
     assert max(power) > 3.0
 
@@ -100,9 +112,9 @@ def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monk
         span("one", "layer", "a", 10 * number, 10 * number + 9)._replace(request=f"net#{number}") for number in range(9)
     )
     many = Timeline(spans=spans)
-    whole = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    whole = perfetto_json("net on one", many, chip("one"), {"net": GRAPH}, static_mw=3.0)
     monkeypatch.setattr(perfetto, "MAX_BYTES", len(whole) // 2)
-    text = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    text = perfetto_json("net on one", many, chip("one"), {"net": GRAPH}, static_mw=3.0)
     assert len(text) <= len(whole) // 2
     events = json.loads(text)["traceEvents"]
     kept = [event["args"]["request"] for event in events if event["ph"] == "X"]
@@ -110,7 +122,7 @@ def test_a_trace_too_large_to_open_at_once_keeps_fewer_requests_and_says_so(monk
     assert kept == [f"net#{number}" for number in range(0, 9, every)]
     assert events[0]["args"] == {"name": f"net on one, one of {every} requests of each stream"}
     monkeypatch.setattr(perfetto, "MAX_BYTES", 1)
-    last = perfetto_json("net on one", many, ("one",), {"net": GRAPH}, static_mw=3.0)
+    last = perfetto_json("net on one", many, chip("one"), {"net": GRAPH}, static_mw=3.0)
     assert [event["args"]["request"] for event in json.loads(last)["traceEvents"] if event["ph"] == "X"] == ["net#0"]
 
 
@@ -119,9 +131,9 @@ def test_of_more_streams_than_a_trace_has_room_for_some_are_left_out(monkeypatch
         span("one", "layer", "a", 10 * number, 10 * number + 9)._replace(request=f"s{number}#0") for number in range(9)
     )
     streams = {f"s{number}": GRAPH for number in range(9)}
-    whole = perfetto_json("net on one", Timeline(spans=spans), ("one",), streams, static_mw=3.0)
+    whole = perfetto_json("net on one", Timeline(spans=spans), chip("one"), streams, static_mw=3.0)
     monkeypatch.setattr(perfetto, "MAX_BYTES", len(whole) // 2)
-    text = perfetto_json("net on one", Timeline(spans=spans), ("one",), streams, static_mw=3.0)
+    text = perfetto_json("net on one", Timeline(spans=spans), chip("one"), streams, static_mw=3.0)
     assert len(text) <= len(whole) // 2
     first, *events = json.loads(text)["traceEvents"]
     assert [each["args"]["request"] for each in events if each["ph"] == "X"] == ["s0#0", "s8#0"]

@@ -24,7 +24,7 @@ from mensa_sim.report.run.page import INFERENCE
 from mensa_sim.report.run.time_use import time_use
 from mensa_sim.report.scenario.figures import scenario_figures
 from mensa_sim.report.scenario.page import SCENARIO_RUN
-from mensa_sim.simulate.record.timeline import BufferLevel, Span
+from mensa_sim.simulate.record.timeline import BufferLevel
 from mensa_sim.simulate.scenario.files import read_scenario
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import RunResult
@@ -226,15 +226,10 @@ SPANS = st.lists(
 
 @given(SPANS)
 def test_steps_lose_no_byte(drawn: list[tuple[int, int, int]]) -> None:
-    spans = [
-        Span(resource="m", kind="body", request="r", layer="l", start_ps=a, end_ps=a + length, size_bytes=size)
-        for a, length, size in drawn
-    ]
-    end_ps = max(1, *(span.end_ps for span in spans))
-    found = sums(spans, lambda span: span.size_bytes, end_ps)
+    found = sums([(a, a + length, size) for a, length, size in drawn], max(1, *(a + length for a, length, _ in drawn)))
     assert len(found) == STEPS
     assert min(found) >= -1e-6
-    assert sum(found) == pytest.approx(sum(span.size_bytes for span in spans))
+    assert sum(found) == pytest.approx(sum(size for _, _, size in drawn))
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 100)), min_size=1, max_size=20))

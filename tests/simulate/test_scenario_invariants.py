@@ -23,10 +23,12 @@ from simulation_problems import (
 from tallied import tally_of
 
 from mensa_sim.errors import UsageError
+from mensa_sim.hardware.routes import bandwidths_of
 from mensa_sim.simulate.engine.clock import Alarm, Clock
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.metrics.inference import energy_by_component
 from mensa_sim.simulate.plan.options import Options
+from mensa_sim.simulate.record.tracks import tracks
 from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
@@ -117,6 +119,10 @@ def test_invariants_hold_over_random_scenarios(drawn):
         assert all(one.end_ps <= other.start_ps for one, other in pairwise(busy))
     for load in result.metrics.channels.values():
         assert load.utilization <= 1.0
+    limits = bandwidths_of(platform)
+    for track in tracks(result.timeline, platform):
+        limit = limits.get(track.name.removesuffix("_bytes_per_s"), math.inf)
+        assert all(rate <= limit * (1 + 1e-12) for _, rate in track.points)
     workload_of = {stream.name: workloads[stream.workload] for stream in scenario.streams}
     for record in result.timeline.requests:
         own = [s for s in spans if s.request == record.name]

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from simulation_problems import accelerator, cost, layer, problems, system, table
 
+from mensa_sim.hardware.routes import bandwidths_of
 from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.record.tracks import arrows, tracks
@@ -23,8 +24,8 @@ def area(points, end_ps):
 def test_power_over_time_is_the_energy_and_bandwidth_over_time_the_bytes(problem):
     graph, costs, assignment = problem
     timeline = simulate(graph, costs, assignment, Options(prefetch=True))
-    names = [placed.name for placed in costs.system.accelerators]
-    power, *rest = tracks(timeline, names, static_mw=2.0)
+    limits = bandwidths_of(costs.system)
+    power, *rest = tracks(timeline, costs.system, static_mw=2.0)
     lasting = {(s.request, s.layer) for s in timeline.spans if s.kind == "layer" and s.end_ps > s.start_ps}
     drawn = [
         energy
@@ -40,6 +41,7 @@ def test_power_over_time_is_the_energy_and_bandwidth_over_time_the_bytes(problem
             moved = sum(s.size_bytes for s in timeline.spans if s.resource == resource)
             assert area(track.points, timeline.end_ps) / 1e12 == pytest.approx(moved)
             assert track.points[-1][1] == 0.0
+            assert max(rate for _, rate in track.points) <= limits[resource] * (1 + 1e-12)
 
 
 def test_an_arrow_leads_from_each_producer_to_a_reader_on_another_accelerator():

@@ -1,6 +1,6 @@
 """Bandwidth, power and what buffers hold over time: means and maxima over equal steps of time."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mensa_sim.hardware.accelerator import BufferName
 from mensa_sim.hardware.routes import bandwidths_of
@@ -8,6 +8,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.report.page.colours import GREY, Look, looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, shown
 from mensa_sim.report.page.quantities import bytes_text, percent_text, power_text, time_axis, time_text
+from mensa_sim.simulate.record.moved import moved
 from mensa_sim.simulate.record.timeline import BufferLevel, Span, Timeline
 from mensa_sim.units import PS_PER_S
 
@@ -30,29 +31,27 @@ Owners = Mapping[tuple[str, str], str]
 
 def steps_note(end_ps: int, every: int = 1) -> str:
     """How the curves were thinned out."""
-    width = time_text(max(1, end_ps // STEPS))
-    text = f"Mean over each of {STEPS} steps of {width}, each transfer spread evenly over its time."
+    text = f"Mean over each of {STEPS} steps of {time_text(max(1, end_ps // STEPS))}."
     return text if every == 1 else f"{text} Of each stream, every {every}th request is in the sample that was kept."
 
 
-def sums(spans: Iterable[Span], amount: Callable[[Span], float], end_ps: int) -> list[float]:
-    """The amounts of spans, each spread evenly over its time, by step."""
+def sums(amounts: Iterable[tuple[int, int, float]], end_ps: int) -> list[float]:
+    """Amounts, each from a start to an end over which it is spread evenly, by step."""
     width_ps = end_ps / STEPS
     found = [0.0] * STEPS
-    for span in spans:
-        total = amount(span)
+    for start_ps, stop_ps, total in amounts:
         if not total:
             continue
-        first = min(STEPS - 1, int(span.start_ps / width_ps))
-        last = min(STEPS - 1, int(span.end_ps / width_ps))
-        length_ps = span.end_ps - span.start_ps
+        first = min(STEPS - 1, int(start_ps / width_ps))
+        last = min(STEPS - 1, int(stop_ps / width_ps))
+        length_ps = stop_ps - start_ps
         if first == last or not length_ps:
             found[first] += total
             continue
-        found[first] += total * ((first + 1) * width_ps - span.start_ps) / length_ps
+        found[first] += total * ((first + 1) * width_ps - start_ps) / length_ps
         for step in range(first + 1, last):
             found[step] += total * width_ps / length_ps
-        found[last] += total * (span.end_ps - last * width_ps) / length_ps
+        found[last] += total * (stop_ps - last * width_ps) / length_ps
     return found
 
 
@@ -80,21 +79,23 @@ def bandwidth_drawn(system: System, timeline: Timeline, owners: Owners, *, wide:
     """A row for each memory and link: its bandwidth in use, stacked by the accelerator that it serves."""
     end_ps = max(1, timeline.end_ps)
     limits = bandwidths_of(system)
-    own = {name: [s for s in timeline.spans if s.resource == name and s.size_bytes] for name in limits}
-    rows = [name for name in limits if own[name]]
+    spans = [span for span in timeline.spans if span.resource in limits]
+    own: dict[str, dict[str, list[tuple[int, int, float]]]] = {}
+    for each in moved(system, spans, lambda span: owners.get((span.request, span.layer), "others")):
+        own.setdefault(each.resource, {}).setdefault(each.owner, []).append(
+            (each.start_ps, each.end_ps, each.size_bytes)
+        )
+    rows = [name for name in limits if name in own]
     x, unit = _times(end_ps)
     names = [placed.name for placed in system.accelerators]
     giga_per_step = PS_PER_S / (end_ps / STEPS) / 1e9
     traces: list[Trace] = []
     seen: set[str] = set()
     for place, row in enumerate(rows, start=1):
-        shares: dict[str, list[Span]] = {}
-        for span in own[row]:
-            shares.setdefault(owners.get((span.request, span.layer), "others"), []).append(span)
         for name, look in {**looks(names), "others": Look(colour=GREY)}.items():
-            if name not in shares:
+            if name not in own[row]:
                 continue
-            y = [value * giga_per_step for value in sums(shares[name], lambda span: span.size_bytes, end_ps)]
+            y = [value * giga_per_step for value in sums(own[row][name], end_ps)]
             more = {"stackgroup": row, "legendgroup": name, "showlegend": name not in seen, "yaxis": f"y{place}"}
             more["legendrank"] = 1000 + names.index(name) if name in names else 1999
             traces.append(_area(f"for {name}", look, x, y, "GB/s", **more))
@@ -116,7 +117,7 @@ def bandwidth_drawn(system: System, timeline: Timeline, owners: Owners, *, wide:
             }
         )
     x_axis = {"title": f"time ({unit})", "anchor": f"y{len(rows)}" if len(rows) > 1 else "y"}
-    drawn = figure(_bandwidth_finding(own, limits, end_ps), x_axis, "GB/s", traces, **_rows(rows))
+    drawn = figure(_bandwidth_finding(spans, limits, end_ps), x_axis, "GB/s", traces, **_rows(rows))
     height_rem = 7 + ROW_REM * len(rows) if len(rows) > FEW_ROWS else None
     return Drawn(figure=drawn, note=steps_note(timeline.end_ps, timeline.every), wide=wide, height_rem=height_rem)
 
@@ -136,15 +137,17 @@ def _rows(names: Sequence[str]) -> dict[str, object]:
     return {**layout, "annotations": labels}
 
 
-def _bandwidth_finding(own: Mapping[str, Sequence[Span]], limits: Mapping[str, float], end_ps: int) -> str:
-    moved = {name: sum(span.size_bytes for span in spans) for name, spans in own.items()}
-    if not any(moved.values()):
+def _bandwidth_finding(spans: Iterable[Span], limits: Mapping[str, float], end_ps: int) -> str:
+    sizes = dict.fromkeys(limits, 0)
+    for span in spans:
+        sizes[span.resource] += span.size_bytes
+    if not any(sizes.values()):
         return "nothing crosses a memory"
-    most = max(moved, key=moved.__getitem__)
-    share = moved[most] * PS_PER_S / end_ps / limits[most]
-    total = sum(moved.values())
+    most = max(sizes, key=sizes.__getitem__)
+    share = sizes[most] * PS_PER_S / end_ps / limits[most]
+    total = sum(sizes.values())
     return (
-        f"{most} moves {bytes_text(moved[most])}, {percent_text(moved[most] / total)} of all traffic, and is used at "
+        f"{most} moves {bytes_text(sizes[most])}, {percent_text(sizes[most] / total)} of all traffic, and is used at "
         f"{percent_text(share)} of its reachable bandwidth on average"
     )
 
@@ -223,7 +226,7 @@ def power_figure(system: System, timeline: Timeline, owners: Owners, static_mw: 
     peaks = [static_mw] * STEPS
     for name, look in {**looks(names), "others": Look(colour=GREY, pattern="/")}.items():
         if name in shares:
-            energies = sums(shares[name], lambda span: sum(span.energy_pj.values()), end_ps)
+            energies = sums(((s.start_ps, s.end_ps, sum(s.energy_pj.values())) for s in shares[name]), end_ps)
             powers = [1000 * energy / (end_ps / STEPS) for energy in energies]
             peaks = [peak + power for peak, power in zip(peaks, powers, strict=True)]
             traces.append(_area(f"for {name}", look, x, powers, "mW", stackgroup="power"))

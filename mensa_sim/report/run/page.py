@@ -186,11 +186,12 @@ def _widest_gap(main: SystemResult) -> str:
 
 def _schedule_and_timeline(result: RunResult) -> dict[str, str]:
     main = result.main
-    accelerators, graphs = tuple(main.accelerators), {main.workload: main.graph}
     title = f"{main.workload} on {main.system}"
     return {
         "schedule.yaml": schedule_yaml(main.problem, main.schedule),
-        "timeline.json": perfetto_json(title, main.timeline, accelerators, graphs, main.problem.static_mw),
+        "timeline.json": perfetto_json(
+            title, main.timeline, main.hardware, {main.workload: main.graph}, main.problem.static_mw
+        ),
     }
 
 

@@ -267,9 +267,8 @@ def _assumptions(main: ScenarioSystemResult) -> list[str]:
 
 def _timeline(result: ScenarioResult) -> dict[str, str]:
     main = result.main
-    names = tuple(main.metrics.accelerators)
     title = f"{main.workload} on {main.system}"
-    return {"timeline.json": perfetto_json(title, main.timeline, names, main.graphs, main.static_mw)}
+    return {"timeline.json": perfetto_json(title, main.timeline, main.hardware, main.graphs, main.static_mw)}
 
 
 SCENARIO_RUN = Report(

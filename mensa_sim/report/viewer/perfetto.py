@@ -1,8 +1,9 @@
 """A timeline as a Chrome trace, which Perfetto opens (https://ui.perfetto.dev): tracks, counters and flow arrows."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from mensa_sim.hardware.system import System
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.viewer.lanes import Lanes, lanes_of
 from mensa_sim.simulate.record.timeline import Span, Timeline
@@ -16,7 +17,7 @@ Event = dict[str, object]
 
 
 def perfetto_json(
-    name: str, timeline: Timeline, accelerators: Sequence[str], graphs: Mapping[str, LayerGraph], static_mw: float
+    name: str, timeline: Timeline, system: System, graphs: Mapping[str, LayerGraph], static_mw: float
 ) -> str:
     """The trace as JSON text: a process of that name with a track per accelerator and channel, counters, and hand-offs.
 
@@ -27,13 +28,13 @@ def perfetto_json(
     of_each = " of each stream"
     while len(requests := _requests(timeline)) > 1:
         if sum(map(_least_bytes, timeline.spans)) <= MAX_BYTES:
-            text = _trace(name, timeline, accelerators, graphs, static_mw, of_each)
+            text = _trace(name, timeline, system, graphs, static_mw, of_each)
             if len(text) <= MAX_BYTES:
                 return text
         if not any(map(_number, requests)):
             of_each = ""  # one of each stream is left: of many streams, that may be too many
         timeline = _halved(timeline) if of_each else _without(timeline, set(requests[1::2]))
-    return _trace(name, timeline, accelerators, graphs, static_mw, of_each)
+    return _trace(name, timeline, system, graphs, static_mw, of_each)
 
 
 def _least_bytes(span: Span) -> int:
@@ -70,12 +71,12 @@ def _only(timeline: Timeline, kept: Callable[[str], bool]) -> Timeline:
 def _trace(
     name: str,
     timeline: Timeline,
-    accelerators: Sequence[str],
+    system: System,
     graphs: Mapping[str, LayerGraph],
     static_mw: float,
     of_each: str,
 ) -> str:
-    lanes, rows = lanes_of(timeline.spans, accelerators)
+    lanes, rows = lanes_of(timeline.spans, [placed.name for placed in system.accelerators])
     sampled = f", one of {timeline.every} requests{of_each}" if timeline.every > 1 else ""
     events: list[Event] = [{"ph": "M", "pid": 1, "name": "process_name", "args": {"name": f"{name}{sampled}"}}]
     events += [
@@ -86,7 +87,7 @@ def _trace(
     ]
     events += _slices(timeline.spans, lanes)
     events += _flows(timeline, arrows(timeline, graphs), lanes)
-    for track in tracks(timeline, accelerators, static_mw):
+    for track in tracks(timeline, system, static_mw):
         events += _counter(track)
     trace = {"displayTimeUnit": "ns", "otherData": {"kept_every_nth_request": timeline.every}, "traceEvents": events}
     return f"{json_line(trace)}\n"

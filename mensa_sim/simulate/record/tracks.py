@@ -3,7 +3,9 @@
 import math
 from collections.abc import Iterable, Mapping
 
+from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
+from mensa_sim.simulate.record.moved import moved
 from mensa_sim.simulate.record.timeline import Span, Timeline
 from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import LayerGraph
@@ -32,23 +34,19 @@ class Arrow:
     end_ps: int
 
 
-def tracks(timeline: Timeline, accelerators: Iterable[str], static_mw: float = 0.0) -> tuple[Track, ...]:
+def tracks(timeline: Timeline, system: System, static_mw: float = 0.0) -> tuple[Track, ...]:
     """Power, then the bandwidth of each memory and link, then the fill of each buffer.
 
     `static_mw` is the static power of the system, which lies under all of the time. Energy of spans
     without length (parameters that came early) is drawn over their layer; that of discarded prefetches is not drawn.
     """
-    names = set(accelerators)
-    channels = sorted({span.resource for span in timeline.spans if span.resource not in names})
+    accelerators = {placed.name for placed in system.accelerators}
+    rates: dict[str, list[Change]] = {span.resource: [] for span in timeline.spans if span.resource not in accelerators}
+    for resource, _, start_ps, end_ps, size_bytes in moved(system, timeline.spans, lambda span: ""):
+        rates[resource].append((start_ps, end_ps, _in_places(size_bytes * PS_PER_S, end_ps - start_ps)))
     return (
         Track(name="power_mw", points=_steps(_powers(timeline.spans), static_mw)),
-        *(
-            Track(
-                name=f"{name}_bytes_per_s",
-                points=_steps(_rates(span for span in timeline.spans if span.resource == name)),
-            )
-            for name in channels
-        ),
+        *(Track(name=f"{name}_bytes_per_s", points=_steps(rates[name])) for name in sorted(rates)),
         *_buffers(timeline),
     )
 
@@ -94,13 +92,6 @@ def _powers(spans: Iterable[Span]) -> Iterable[Change]:
         length_ps = drawn.end_ps - drawn.start_ps
         if length_ps:
             yield drawn.start_ps, drawn.end_ps, _in_places(math.fsum(span.energy_pj.values()) * 1000, length_ps)
-
-
-def _rates(spans: Iterable[Span]) -> Iterable[Change]:
-    for span in spans:
-        length_ps = span.end_ps - span.start_ps
-        if span.size_bytes and length_ps:
-            yield span.start_ps, span.end_ps, _in_places(span.size_bytes * PS_PER_S, length_ps)
 
 
 def _in_places(value: float, divisor: int = 1) -> int:
