@@ -11,7 +11,10 @@ from mensa_sim.schedule.sharing import RunTogether, check_order, run_together
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Latency and dynamic energy of an assignment, with every tensor through memory."""
+    """Latency and dynamic energy of an assignment, with every tensor through memory where `evaluate` has made it.
+
+    `serial_ps` and `dynamic_pj` may be those with tensors at home (`homes/placed.py`).
+    """
 
     problem: Problem = field(repr=False, compare=False)
     assignment: Sequence[int] = field(repr=False)
@@ -59,7 +62,8 @@ def evaluate(problem: Problem, assignment: Sequence[int], order: Sequence[int] |
 
     `order` is the order in which each accelerator takes its units, topological; that of the problem if none is given.
     A copy waits for nothing but its producer: it delays the readers in that memory and occupies no accelerator.
-    Raises `ValueError` for an order that takes a reader before its producer, or leaves a unit out.
+    Raises `ValueError` for an order that takes a reader before its producer, or leaves a unit out, and
+    `InfeasibleError` for a unit where it cannot run.
     """
     order = tuple(range(len(problem.units)) if order is None else order)
     check_order(problem, order)

@@ -128,7 +128,7 @@ class Problem:
         return self.routes[source, target].energy_pj(size_bytes) if source != target else 0.0
 
     def copies(self, tensor: UnitTensor, place_of: Callable[[int], int]) -> Iterator[tuple[int, str, str]]:
-        """Bytes, and the memories from and to which a tensor is copied where units have places; within one: nothing."""
+        """Bytes, and from which memory to which, of a tensor's copies by places of units; within one: no cost."""
         source = self.memories[place_of(tensor.producer)]
         for target in dict.fromkeys(self.memories[place_of(reader)] for reader in tensor.readers):
             yield tensor.size_bytes, source, target

@@ -59,7 +59,8 @@ def schedule_of(
 ) -> Schedule:
     """The record of an assignment of units to accelerators, by index; a unit's layers share its reason.
 
-    `order` holds every unit once. Raises `UsageError` for what does not fit the problem.
+    `order` holds every unit once. Raises `UsageError` for what does not fit the problem, `ValueError` for a reader
+    before its producer and `InfeasibleError` for a unit where it cannot run.
     """
     _check_indexes(problem, assignment, order, reasons)
     prediction = evaluate(problem, assignment, order)

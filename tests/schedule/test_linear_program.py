@@ -37,6 +37,13 @@ def test_where_nothing_costs_as_little_as_the_known_solution_that_is_the_best() 
     assert (solution.bound, solution.finished) == (3.9, True)
 
 
+def test_a_negative_cost_is_refused_for_another_variable_might_then_cost_more_than_the_known_solution() -> None:
+    program = knapsack()
+    program.costs[0] = -1.0
+    with pytest.raises(ValueError, match=r"costs -1\.0"):
+        program.solve(10.0, known=16.0)
+
+
 def test_a_program_without_any_solution_proves_nothing_about_the_known_one() -> None:
     program = knapsack()
     program.row([(0, 1.0), (1, 1.0)], low=3.0)

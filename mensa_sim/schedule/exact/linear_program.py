@@ -78,8 +78,10 @@ class LinearProgram:
 
         `known` is the cost of a feasible solution. No variable and no cost is negative, so none may cost more than it,
         and it is the scale by which the solver's absolute tolerances become relative. Where that leaves no solution,
-        the known one is the best; a program that has none in any case proves nothing.
+        the known one is the best; a program that has none in any case proves nothing. `ValueError` for a negative cost.
         """
+        if min(self.costs, default=0.0) < 0:
+            raise ValueError(f"a variable costs {min(self.costs)}; costs must not be negative")
         if known <= 0:
             return Solution(values=None, bound=0.0, finished=True)
         costs = np.array(self.costs) * (COST_SCALE / known)

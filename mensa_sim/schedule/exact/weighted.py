@@ -1,4 +1,7 @@
-"""The least weighted sum of dynamic energy and serial latency: what every exact serial schedule is built from."""
+"""The least weighted sum of dynamic energy and latency, what exact schedules are built from.
+
+Layer by layer, by dynamic programming; programs look for it elsewhere (`serial_program`, `makespan_program`).
+"""
 
 import math
 from collections.abc import Iterator, Sequence

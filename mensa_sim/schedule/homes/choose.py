@@ -83,14 +83,17 @@ class Chooser:
             stay = tuple(tensor for tensor in self._tensors if program.costs[away[tensor.layer]] >= 0)
             cost = known - sum(program.costs[away[tensor.layer]] for tensor in stay)
             return ChosenHomes(tensors=stay, cost=cost, bound=cost)
-        for column in away.values():
-            program.lows[column] = float(program.costs[column] < 0)
-        solved = program.solve(SEARCH_LIMIT_S, known, HOME_NODES)
+        # Those that gain where they are away are so in any case: no cost of the program is negative.
+        gaining = [column for column in away.values() if program.costs[column] < 0]
+        gained = sum(program.costs[column] for column in gaining)
+        for column in gaining:
+            program.lows[column], program.costs[column] = 1.0, 0.0
+        solved = program.solve(SEARCH_LIMIT_S, known - gained, HOME_NODES)
         if solved.values is None:
-            return ChosenHomes(tensors=(), cost=known, bound=min(known, max(0.0, solved.bound)))
+            return ChosenHomes(tensors=(), cost=known, bound=min(known, max(0.0, solved.bound) + gained))
         stay = tuple(tensor for tensor in self._tensors if solved.values[away[tensor.layer]] < 0.5)
-        cost = float(sum(c * v for c, v in zip(program.costs, solved.values, strict=True)))
-        return ChosenHomes(tensors=stay, cost=cost, bound=min(cost, max(0.0, solved.bound)))
+        cost = float(sum(c * v for c, v in zip(program.costs, solved.values, strict=True))) + gained
+        return ChosenHomes(tensors=stay, cost=cost, bound=min(cost, max(0.0, solved.bound) + gained))
 
     def _away_cost(self, tensor: HomeTensor) -> float:
         """What its readers pay where it is read in memory, each its share of the bytes."""

@@ -27,7 +27,7 @@ class PlannedHomes:
 
     homes: tuple[Home, ...]
     gap: float
-    """The largest of any accelerator, by the program's prices."""
+    """The largest of any accelerator or memory on the chip, by the programs' prices."""
 
 
 def plan_homes(

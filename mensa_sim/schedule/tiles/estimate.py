@@ -53,7 +53,8 @@ class PoolOption:
 def least_work(layer: Layer, system: System, whole: LayerCost, pieces: int) -> Work:
     """What no mapping of one of so many pieces is below: at as many lanes as dims fill, every byte that is used once.
 
-    `whole` is the cost of the layer that it is a piece of.
+    `whole` is the cost of the layer that it is a piece of. The energy is an even share of that: what holds for all
+    pieces together, and not for the smaller of uneven ones.
     """
     nest, weights, passed_by = layer.nest, 0, 0.0
     if nest is not None:

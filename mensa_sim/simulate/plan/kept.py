@@ -21,10 +21,10 @@ NODES = 1000
 def kept_choices(plan: Plan, costs: CostTable, options: Options, accelerator: str) -> list[KeptParameters]:
     """The choices for an accelerator, none where there is nothing to choose.
 
-    A room is the whole buffer or a power of two, or one and a half of it, whatever the buffer: so a larger buffer has
-    all choices of a smaller one. In each room those stay that save the most reads: beside the tiles in the whole
-    buffer or, of the larger rooms, as if the room were all there is. Of choices that run alike the first stands for
-    all: in many rooms nothing differs.
+    A room is the whole buffer or, down to a part of it, a power of two or one and a half of one: buffers of about one
+    size share their rooms. In each room those stay that save the most reads: beside the tiles in the whole buffer or,
+    of the larger rooms, as if the room were all there is. Of choices that run alike the first stands for all: in many
+    rooms nothing differs.
     """
     own = tuple(unit.layers for unit in plan.units if unit.accelerator == accelerator)
     key = ("kept", own, plan.data, options)
