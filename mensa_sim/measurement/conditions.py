@@ -51,11 +51,8 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     model = _cpu_field("model name") or platform.processor() or platform.machine()
-    return f"{model}, {_threads_text(processors(device))}"
-
-
-def _threads_text(count: int) -> str:
-    return "1 thread" if count == 1 else f"{count} threads"
+    count = processors(device)
+    return f"{model}, {count} thread{'' if count == 1 else 's'}"
 
 
 def processors(device: torch.device) -> int:

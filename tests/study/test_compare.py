@@ -16,7 +16,7 @@ from mensa_sim.cli.main import app
 from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.io.files import write_yaml
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.report.compare.compare import compare_summary, compared_values, lead_text
+from mensa_sim.report.compare.compare import COMPARISON, compared_values, lead_text
 
 SYSTEMS = ["edge_tpu", "mensa_g", "base_hb"]
 GENERATING = {
@@ -79,7 +79,7 @@ def test_the_results_are_written_the_same_twice(workload: Path, tmp_path: Path) 
     for file in ("summary.json", "report.html"):
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes()
     summary = json.loads((tmp_path / "one" / "summary.json").read_text())
-    assert summary == json.loads(json.dumps(compare_summary(compare(workload, SYSTEMS))))
+    assert summary == json.loads(json.dumps(COMPARISON.data(compare(workload, SYSTEMS))))
     assert [entry["system"] for entry in summary["systems"]] == SYSTEMS
 
 
@@ -110,7 +110,7 @@ def test_of_a_workload_that_generates_whole_answers_are_compared() -> None:
     first, second = (result.answers[name] for name in systems)
     assert result.ratios(systems[1]).latency == pytest.approx(first.latency_ps / second.latency_ps)
     assert result.ratios(systems[1]).energy_efficiency == pytest.approx(first.energy_pj / second.energy_pj)
-    summary = json.loads(json.dumps(compare_summary(result)))
+    summary = json.loads(json.dumps(COMPARISON.data(result)))
     assert [each["generation"]["answer_ps"] for each in summary["systems"]] == [first.latency_ps, second.latency_ps]
     lead = lead_text(result)
     assert "answers (40 tokens of prompt, 6 of answer) of talk" in lead

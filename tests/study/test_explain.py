@@ -11,7 +11,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UnknownNameError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import static_power
-from mensa_sim.report.explain.page import widths_text
+from mensa_sim.report.explain.page import said_of
 from mensa_sim.schedule.evaluate import evaluate
 from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule
@@ -140,7 +140,7 @@ def test_the_widths_that_a_layer_is_priced_at_are_said_layer_by_layer() -> None:
         of_sums = {"accumulator_bits": "sum"}
         assert found.widths == {of_sums.get(key, key.removesuffix("_bits")): bits for key, bits in widths.items()}
     last = explain(mixed, priced, chosen, "feed")
-    assert widths_text(last) == "bits of an element: weight 4, input 16, output 16, sum 24"
+    assert said_of(last)[-1] == "bits of an element: weight 4, input 16, output 16, sum 24"
     assert explain(mixed, priced, chosen, "pool").widths == {"input": 8, "output": 8}
 
 

@@ -13,7 +13,7 @@ from mensa_sim.report.page.changes import changes_summary, changes_text
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, figure, lines, padded, scatter, shown
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import heading, table_block
+from mensa_sim.report.page.page import heading, sheet_block, table_block
 from mensa_sim.report.page.products import objective_text, product_rows
 from mensa_sim.report.page.quantities import (
     bytes_text,
@@ -26,6 +26,7 @@ from mensa_sim.report.page.quantities import (
     time_text,
 )
 from mensa_sim.report.page.report import Report
+from mensa_sim.report.page.sheet import Sheet, numbers, texts
 from mensa_sim.report.run.energy import energy_figure, largest_component
 from mensa_sim.report.run.tables import best_text, gap_text
 from mensa_sim.report.trace.layers import caveats_text
@@ -33,13 +34,8 @@ from mensa_sim.study.compare.compare import CompareResult
 from mensa_sim.study.run.result import LayerResult, SystemResult, objective_of, ratios
 
 
-def compare_summary(result: CompareResult) -> dict[str, object]:
-    """A comparison as plain JSON values in a fixed order; an unknown value is absent."""
-    return {**compared_values(result), **changes_summary(result.changes), **provenance_summary(result)}
-
-
 def compared_values(result: CompareResult) -> dict[str, object]:
-    """The systems' figures on one workload."""
+    """The systems' figures on one workload as plain JSON values in a fixed order; an unknown value is absent."""
     return {
         **picked(result, "workload", "scheduler", "objective", "baseline"),
         "systems": system_entries(result),
@@ -107,10 +103,6 @@ def _inference(result: CompareResult) -> str:
     return "one answer" if result.answers else "one inference"
 
 
-def _answers_of(result: CompareResult) -> str:
-    return f"answers ({answer_title(next(iter(result.answers.values())))}) of " if result.answers else ""
-
-
 def lead_text(result: CompareResult) -> str:
     """Which system is the best for the objective, and by how much over the next."""
     product = next(iter(result.systems.values())).objective
@@ -118,8 +110,9 @@ def lead_text(result: CompareResult) -> str:
     best, second, *_ = sorted(values, key=lambda name: values[name])
     ours = ratios(result.whole(best), result.whole(second))
     lead = factor_text(values[second] / values[best])
+    answers = f"answers ({answer_title(next(iter(result.answers.values())))}) of " if result.answers else ""
     return (
-        f"{best} is the best for {_answers_of(result)}{result.workload}: {lead} less "
+        f"{best} is the best for {answers}{result.workload}: {lead} less "
         f"{objective_named(product).title} than {second}, with {factor_text(ours.energy_efficiency)} its energy "
         f"efficiency and {factor_text(ours.latency)} its speed."
     )
@@ -221,9 +214,7 @@ def _placements(result: CompareResult) -> str:
         for name, system in result.systems.items()
         for accelerator, each in system.accelerators.items()
     ]
-    return table_block(
-        ("system", "accelerator", "layers", "busy", "utilization"), rows, numeric=("layers", "busy", "utilization")
-    )
+    return sheet_block(Sheet([*texts("system", "accelerator"), *numbers("layers", "busy", "utilization")], rows))
 
 
 def _layers(result: CompareResult) -> str:
@@ -247,6 +238,6 @@ COMPARISON = Report(
     figures=compare_figures,
     title=systems_title,
     blocks=compare_blocks,
-    data=compare_summary,
+    data=lambda result: {**compared_values(result), **changes_summary(result.changes), **provenance_summary(result)},
     rows=lambda result: flat_csv(system_entries(result)),
 )

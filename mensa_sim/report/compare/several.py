@@ -11,7 +11,7 @@ from mensa_sim.report.compare.side_by_side import flat_csv, marks
 from mensa_sim.report.page.changes import changes_summary
 from mensa_sim.report.page.figure import Drawn, Figure, figure, padded, slanted
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, table_block
+from mensa_sim.report.page.page import drawn_block, heading, list_block, paragraph, sheet_block, table_block
 from mensa_sim.report.page.quantities import energy_text, factor_text, time_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
@@ -36,8 +36,8 @@ def several_data(result: SeveralResult) -> dict[str, object]:
     }
 
 
-def _table(result: SeveralResult) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
-    """Columns of figures, and one row for each workload and system; the last rows have the means of the ratios."""
+def _sheet(result: SeveralResult) -> Sheet:
+    """One row for each workload and system; the last rows have the means of the ratios."""
     columns = ("time", "energy", "above the bound", "energy efficiency", "speed", objective_named(result.product).title)
 
     def ratio_texts(own: Ratios, gain: float) -> Iterator[str]:
@@ -52,7 +52,8 @@ def _table(result: SeveralResult) -> tuple[tuple[str, ...], list[tuple[str, ...]
     for name in result.systems:
         means = ratio_texts(result.mean_ratios(name), result.mean_gain(name))
         rows.append(("geometric mean", name, "", "", "", *means))
-    return columns, rows
+    title = f"one inference or answer of each; ratios are times better than {result.systems[0]}"
+    return Sheet([*texts("workload", "system"), *numbers(*columns)], rows, title=title)
 
 
 def several_lead(result: SeveralResult) -> str:
@@ -70,11 +71,8 @@ def several_lead(result: SeveralResult) -> str:
 
 def several_tables(result: SeveralResult) -> RenderableType:
     """The lead, a row for each workload and system, and what a reader must know."""
-    columns, rows = _table(result)
-    title = f"one inference or answer of each; ratios are times better than {result.systems[0]}"
-    table = Sheet([*texts("workload", "system"), *numbers(*columns)], rows, title=title)
     notes = [f"{name}: {text}" for name, part in result.parts.items() for text in compare_notes(part)]
-    return Group(several_lead(result), "", table, *notes)
+    return Group(several_lead(result), "", _sheet(result), *notes)
 
 
 def several_figures(result: SeveralResult) -> dict[str, Drawn]:
@@ -97,10 +95,9 @@ def gains_figure(result: SeveralResult) -> Figure:
 
 def several_blocks(result: SeveralResult, figures: dict[str, Drawn]) -> Iterator[str]:
     """The means, then each workload."""
-    columns, rows = _table(result)
     yield paragraph(several_lead(result), kind="lead")
     yield paragraph(f"One inference or answer of each; ratios are times better than {result.systems[0]}.")
-    yield table_block(("workload", "system", *columns), rows, numeric=columns)
+    yield sheet_block(_sheet(result))
     yield drawn_block(figures, *figures)
     for name, part in result.parts.items():
         yield heading(name)

@@ -29,14 +29,10 @@ def explanation_tables(found: ExplainResult) -> RenderableType:
     return Group(title, places_sheet(found), *refused, "", *lines, found.to_change, *said_of(found), *caveats, *use)
 
 
-def widths_text(found: ExplainResult) -> str:
-    """The bits that it is priced at."""
-    return "bits of an element: " + ", ".join(f"{operand} {bits}" for operand, bits in found.widths.items())
-
-
 def said_of(found: ExplainResult) -> list[str]:
     """What is said of the layer where it runs, a sentence each."""
-    return [text for text in (found.runs, found.output, widths_text(found)) if text]
+    widths = "bits of an element: " + ", ".join(f"{operand} {bits}" for operand, bits in found.widths.items())
+    return [text for text in (found.runs, found.output, widths) if text]
 
 
 def places_sheet(found: ExplainResult) -> Sheet:

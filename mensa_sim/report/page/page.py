@@ -59,11 +59,13 @@ def figure_block(
 ) -> str:
     """A figure under an identifier that is unique on the page; its title stands above it as text that can wrap.
 
+    A title that was escaped for plotly, or was not, is escaped exactly once.
+
     `note` says what a reader must know to read it, such as that data were thinned out; `wide` takes the whole width.
     """
     layout = {key: value for key, value in figure["layout"].items() if key != "title"}
     title = figure["layout"]["title"]["text"]
-    caption = f"<figcaption>{_as_text(unbroken(title))}</figcaption>" if title else ""
+    caption = f"<figcaption>{html.escape(html.unescape(unbroken(title)))}</figcaption>" if title else ""
     style = f' style="height: {height_rem:g}rem"' if height_rem else ""
     return (
         f'<figure{" class=wide" if wide else ""}>{caption}<div id="{name}" class="figure"{style}></div>'
@@ -72,18 +74,8 @@ def figure_block(
     )
 
 
-def _as_text(plotly_text: str) -> str:
-    """A title that was escaped for plotly, or was not, escaped exactly once."""
-    return html.escape(html.unescape(plotly_text))
-
-
-def figures_block(blocks: Sequence[str], *, small: bool) -> str:
-    """Figures side by side where the screen is wide enough; `small` ones also where it is not."""
-    return f'<div class="figures{" small" if small else ""}">\n' + "\n".join(blocks) + "\n</div>"
-
-
 def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> str:
-    """The figures of those names that there are, side by side; empty where there is none.
+    """The figures of those names that there are, side by side on a wide screen; empty where there is none.
 
     `small` ones stand side by side on a narrow screen too.
     """
@@ -92,7 +84,8 @@ def drawn_block(figures: dict[str, Drawn], *names: str, small: bool = False) -> 
         figure_block(name, each.figure, note=each.note, wide=each.wide, height_rem=each.height_rem)
         for name, each in chosen.items()
     ]
-    return figures_block(blocks, small=small) if blocks else ""
+    kinds = "figures small" if small else "figures"
+    return f'<div class="{kinds}">\n' + "\n".join(blocks) + "\n</div>" if blocks else ""
 
 
 def beside_block(*blocks: str) -> str:

@@ -47,19 +47,16 @@ def _row(row: Row, drawn: DrawnFigure | None) -> dict[str, object]:
     means = {} if ours is None else picked(ours, "geometric", "harmonic", "totals")
     otherwise = ("steady_state=steady", "activations_through_memory=plain", "optimal_schedule=optimal")
     beside = means | picked(row, *otherwise, "flow_homes=homes", "flow_stacks=stacks")
+    # What drawn populations stand beside, where the row is of other models than they are.
+    of_all = {"models": row.figure.models, "paper": row.figure.value} if row.ran else {}
     return {
         **_name(row),
         **present({"ours": ours.arithmetic if ours else None}),
         **({} if row.ran else picked(row, "paper=figure.value", "ratio", "agrees")),
         "count": row.models,
         **present(beside),
-        **({} if drawn is None else {"drawn": {**_of_all(row), **_drawn(drawn)}}),
+        **({} if drawn is None else {"drawn": {**of_all, **_drawn(drawn)}}),
     }
-
-
-def _of_all(row: Row) -> dict[str, object]:
-    """What drawn populations stand beside, where the row is of other models than they are."""
-    return {"models": row.figure.models, "paper": row.figure.value} if row.ran else {}
 
 
 def _drawn(figure: DrawnFigure) -> dict[str, object]:

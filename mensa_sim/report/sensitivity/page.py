@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked
@@ -118,11 +118,6 @@ def runs_text(result: SensitivityResult) -> str:
         f"{searched}. Joint: {len(result.draws)} runs of drawn choices times {result.prices} draws of all prices and "
         f"of the mix of models, seed {result.seed}."
     )
-
-
-def sensitivity_tables(result: SensitivityResult) -> RenderableType:
-    """Everything that the command prints."""
-    return Group(lead_text(result), "", _intervals(result), "", runs_text(result), *_lines(result))
 
 
 def _intervals(result: SensitivityResult) -> Sheet:
@@ -286,7 +281,7 @@ def _table(result: SensitivityResult) -> str:
 
 
 SENSITIVITY = Report(
-    table=sensitivity_tables,
+    table=lambda result: Group(lead_text(result), "", _intervals(result), "", runs_text(result), *_lines(result)),
     figures=sensitivity_figures,
     title=lambda _: "What the conclusion hangs on",
     blocks=sensitivity_blocks,

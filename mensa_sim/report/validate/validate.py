@@ -11,11 +11,11 @@ from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, parity_figure, scatter, shown
-from mensa_sim.report.page.page import drawn_block, heading, paragraph, table_block
+from mensa_sim.report.page.page import drawn_block, heading, paragraph, sheet_block, table_block
 from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.report import Report
 from mensa_sim.report.page.sheet import Sheet, numbers, texts
-from mensa_sim.study.validate.fitted_constants import FittedConstant, fitted_constants
+from mensa_sim.study.validate.fitted_constants import fitted_constants
 from mensa_sim.study.validate.validate import ROLES, GroupScore, Score, ValidateResult, ValidationRow
 
 ROW_COLUMNS = ("workload", "system", "metric", "measured", "predicted", "error", "role")
@@ -69,7 +69,7 @@ def validation_tables(result: ValidateResult) -> RenderableType:
         _table(ROW_COLUMNS, [_cells(row) for row in result.rows], 3),
         Text(),
         Text(SCORES_NOTE),
-        _table(SCORE_COLUMNS, score_cells(result), 3),
+        scores_sheet(result),
         Text(),
         Text("Fitted constants"),
         *(
@@ -97,10 +97,10 @@ SCORES_NOTE = (
 CONSTANT_COLUMNS = ("system", "fitted constant", "value", "fitted on", "others' mean error")
 
 
-def score_cells(result: ValidateResult) -> list[tuple[str, ...]]:
+def scores_sheet(result: ValidateResult) -> Sheet:
     """One line for each system, metric and group, then one for each metric."""
     parts = list(result.groups.items()) + [(("all", metric, ""), scores) for metric, scores in result.metrics.items()]
-    return [
+    rows = [
         (
             *key,
             *_score_texts(scores.others),
@@ -109,6 +109,7 @@ def score_cells(result: ValidateResult) -> list[tuple[str, ...]]:
         )
         for key, scores in parts
     ]
+    return _table(SCORE_COLUMNS, rows, 3)
 
 
 def _score_texts(score: Score | None) -> tuple[str, ...]:
@@ -117,11 +118,6 @@ def _score_texts(score: Score | None) -> tuple[str, ...]:
         return ("", "", "", "")
     rank = "-" if score.spearman is None else f"{score.spearman:.3f}"
     return str(score.rows), f"{score.mean_percent:.1f} %", f"{score.max_percent:.1f} %", rank
-
-
-def constant_cells(constants: Sequence[FittedConstant]) -> list[tuple[str, ...]]:
-    """One line for each fitted constant."""
-    return [(each.system, each.name, setting_text(f"{each.value:.6g}"), each.rows, each.others) for each in constants]
 
 
 def _cells(row: ValidationRow) -> tuple[str, ...]:
@@ -137,13 +133,12 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]], text_columns: 
 
 def validation_blocks(result: ValidateResult, figures: dict[str, Drawn]) -> list[str]:
     """A parity plot for each metric, scores, fitted constants, rows, failures."""
-    constants = constant_cells(fitted_constants(load_system))
-    parts = [paragraph(_headline(result), kind="lead"), drawn_block(figures, *figures)]
-    parts += [
-        heading("Errors"),
-        paragraph(SCORES_NOTE),
-        table_block(SCORE_COLUMNS, score_cells(result), SCORE_COLUMNS[3:]),
+    constants = [
+        (each.system, each.name, setting_text(f"{each.value:.6g}"), each.rows, each.others)
+        for each in fitted_constants(load_system)
     ]
+    parts = [paragraph(_headline(result), kind="lead"), drawn_block(figures, *figures)]
+    parts += [heading("Errors"), paragraph(SCORES_NOTE), sheet_block(scores_sheet(result))]
     parts += [heading("Fitted constants"), table_block(CONSTANT_COLUMNS, constants, ("value",))]
     sourced = [(*_cells(row), row.measurement.source) for row in result.rows]
     parts += [heading("Rows"), table_block((*ROW_COLUMNS, "source"), sourced, ROW_COLUMNS[3:6], name="rows")]

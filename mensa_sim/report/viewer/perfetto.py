@@ -7,7 +7,7 @@ from mensa_sim.hardware.system import System
 from mensa_sim.io.json_text import json_line
 from mensa_sim.report.viewer.lanes import Lanes, lanes_of
 from mensa_sim.simulate.record.timeline import Span, Timeline
-from mensa_sim.simulate.record.tracks import Arrow, Track, arrows, tracks
+from mensa_sim.simulate.record.tracks import Arrow, arrows, tracks
 from mensa_sim.units import PS_PER_US
 from mensa_sim.workload.graph import LayerGraph
 
@@ -87,8 +87,11 @@ def _trace(
     ]
     events += _slices(timeline.spans, lanes)
     events += _flows(timeline, arrows(timeline, graphs), lanes)
-    for track in tracks(timeline, system, static_mw):
-        events += _counter(track)
+    events += [
+        {"ph": "C", "pid": 1, "name": track.name, "ts": time_ps / PS_PER_US, "args": {"value": value}}
+        for track in tracks(timeline, system, static_mw)
+        for time_ps, value in track.points
+    ]
     trace = {"displayTimeUnit": "ns", "otherData": {"kept_every_nth_request": timeline.every}, "traceEvents": events}
     return f"{json_line(trace)}\n"
 
@@ -125,8 +128,3 @@ def _flows(timeline: Timeline, found: Iterable[Arrow], lanes: Lanes) -> Iterator
         last_ps = max(source.start_ps, source.end_ps - 1)
         yield {**common, "ph": "s", "tid": lanes[id(source)], "ts": last_ps / PS_PER_US}
         yield {**common, "ph": "f", "bp": "e", "tid": lanes[id(target)], "ts": target.start_ps / PS_PER_US}
-
-
-def _counter(track: Track) -> Iterator[Event]:
-    for time_ps, value in track.points:
-        yield {"ph": "C", "pid": 1, "name": track.name, "ts": time_ps / PS_PER_US, "args": {"value": value}}

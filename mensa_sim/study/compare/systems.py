@@ -19,7 +19,6 @@ from mensa_sim.study.run.placement import Goal, baseline_goal, goal_asked
 from mensa_sim.study.run.provenance import Provenance
 from mensa_sim.study.run.result import Simulated, Took, objective_of
 from mensa_sim.workload.graph import LayerGraph
-from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +119,10 @@ def flag_differences(
     def idle(name: str, _: System) -> Took:
         return found[name]
 
-    runs = {"batch_steps": run if graph is None or any(map(_takes_steps, graph.layers)) else idle, "overlap": run}
+    stepped = graph is None or any(layer.steps > 1 and not layer.recurrent for layer in graph.layers)
+    runs = {"batch_steps": run if stepped else idle, "overlap": run}
     tried = (_difference(flag, systems, found, runs[flag], objective) for flag in FLAGS)
     return tuple(each for each in tried if each is not None)
-
-
-def _takes_steps(layer: Layer) -> bool:
-    """Whether it has independent time steps."""
-    return layer.steps > 1 and not layer.recurrent
 
 
 def _difference(
@@ -137,8 +132,10 @@ def _difference(
     run: Callable[[str, System], Took],
     objective: Mapping[str, str],
 ) -> FlagDifference | None:
-    having = {name: able for name, system in systems.items() if (able := _having(flag, system.accelerators))}
-    without = [name for name, system in systems.items() if name not in having and _arrays(system.accelerators)]
+    arrays = {name: _arrays(system.accelerators) for name, system in systems.items()}
+    able = {name: [each.name for each in own if getattr(each.array.dataflow, flag)] for name, own in arrays.items()}
+    having = {name: tuple(names) for name, names in able.items() if names}
+    without = [name for name, own in arrays.items() if own and name not in having]
     if not having or not without:
         return None
     given = {}
@@ -150,10 +147,6 @@ def _difference(
 
 def _arrays(accelerators: Sequence[PlacedAccelerator]) -> list[PlacedAccelerator]:
     return [placed for placed in accelerators if isinstance(placed.spec, PeArray)]
-
-
-def _having(flag: str, accelerators: Sequence[PlacedAccelerator]) -> tuple[str, ...]:
-    return tuple(placed.name for placed in _arrays(accelerators) if getattr(placed.array.dataflow, flag))
 
 
 def _with_flag(flag: str, system: System) -> System:

@@ -1,6 +1,7 @@
 """What the whole answer of a model that generates takes on one system, as the outcome of an inference has it."""
 
 from functools import partial
+from operator import attrgetter
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError
@@ -28,9 +29,8 @@ def answer_outcome(generation: Generation, kind: str, case: Case, system: System
     answer, step, prompt = answered.answer, answered.step, answered.prompt
     if answer is None or prompt is None:
         raise InfeasibleError(f"{generation.name}: generates nothing")
-    moved = sum(
-        total for part in ("weight_bytes", "kv_bytes", "activation_bytes") for total in _over_answer(answer, part)
-    )
+    parts = map(attrgetter, ("weight_bytes", "kv_bytes", "activation_bytes"))
+    moved = sum(total for part in parts for total in (part(answer.prompt), answer.over_steps(part)))
     return Outcome(
         model=generation.name,
         kind=kind,
@@ -49,11 +49,6 @@ def answer_outcome(generation: Generation, kind: str, case: Case, system: System
         value=step.optimality.value,
         bound=step.optimality.bound,
     )
-
-
-def _over_answer(answer: Answer, part: str) -> tuple[float, float]:
-    """Of the prompt, and of all steps."""
-    return getattr(answer.prompt, part), answer.over_steps(lambda step: getattr(step, part))
 
 
 def _energy(answer: Answer, step: SystemResult, prompt: SystemResult) -> dict[str, dict[str, float]]:

@@ -124,20 +124,16 @@ def _node(
     name = data.get("name")
     if not isinstance(name, str) or not name.strip():
         raise file.fault((*place, "name"), "is required, a text")
+    technology = DRAM if parts["attributes"].get("technology") == DRAM else ""
     return ArchitectureNode(
         place=place,
         name=name,
         component=component,
-        kind=f"{data.get('class', '')} {data.get('subclass', '')} {DRAM if _is_dram(parts) else ''}".lower(),
+        kind=f"{data.get('class', '')} {data.get('subclass', '')} {technology}".lower(),
         attributes={**inherited, **_attributes(file, parts["attributes"], (*place, "attributes"))},
         constraints=parts["constraints"],
         spatial={mesh: _lanes(file, value, (*place, "spatial", mesh)) for mesh, value in parts["spatial"].items()},
     )
-
-
-def _is_dram(parts: Mapping[str, Mapping[str, Any]]) -> bool:
-    """Whether a technology says it where no class does."""
-    return parts["attributes"].get("technology") == DRAM
 
 
 def _attributes(file: ForeignFile, given: Mapping[str, Any], place: Location) -> dict[str, Any]:
