@@ -191,7 +191,7 @@ def count_walk(walk: Walk, way: Way) -> OperandCounts:
     counts = []
     for index, stop in enumerate(stops):
         extents, largest = mapping.extents(loops[index + 1]), tiles[index + 1].largest
-        held = own_elements(walk.nest, way.operand, stop, extents, largest)
+        held = own_elements(walk.nest, way.operand, stop.own, extents, largest)
         figures = level_figures(way, index, bounds[index], bounds[index + 1], held)
         counts.append(LevelCounts(stop=stop, **figures))
     return OperandCounts(levels=tuple(counts), wired_to_memory=way.wired_to_memory, **operand_figures(way, bounds, end))

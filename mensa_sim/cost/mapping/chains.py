@@ -4,9 +4,8 @@ No tile is left out because a larger one fits, as that one may ask for a last ti
 away is found by comparing figures.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import reduce
-from math import prod
 from operator import and_
 from typing import Any, Protocol
 
@@ -14,29 +13,24 @@ import numpy as np
 
 from mensa_sim.arrays import Bools, Floats, distinct, numbered, picked, spans
 from mensa_sim.cost.counts.crossing import pick
-from mensa_sim.cost.counts.room import own_elements, taken_bits
+from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.counts.ways import Stop, Way
-from mensa_sim.cost.counts.window import Window, window_histogram
+from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.tilings import tilings_of
 from mensa_sim.cost.mapping.candidates import (
-    CHANNELS,
     FREE_GROUP,
     GROUPS,
     ROTATIONS,
     group,
-    positions,
     stage_count,
     stage_of,
 )
 from mensa_sim.cost.mapping.pool import TilePool
-from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
-from mensa_sim.workload.dims import Operand, in_window, relevant
-from mensa_sim.workload.layer import LoopNest
+from mensa_sim.workload.dims import Operand, relevant
 
 Extents = Mapping[str, int]
 
@@ -67,59 +61,6 @@ class HeldTiles(Protocol):
 
     def capacity_bits(self, level: Level) -> Any:
         """Of a level."""
-
-
-class NestTiles:
-    """Those of one nest with some extents: numbers, or arrays over many tiles."""
-
-    def __init__(
-        self,
-        nest: LoopNest,
-        window: Window,
-        sizes: Extents,
-        ways: Mapping[Operand, Way],
-        extents: Mapping[str, int | Floats],
-    ) -> None:
-        self._nest, self._window, self._sizes, self._ways, self._extents = nest, window, sizes, ways, extents
-        self._known: dict[tuple[Any, ...], Any] = {}
-
-    def held(self, operand: Operand, index: int) -> Any:
-        """Elements in the fullest instance of a level on an operand's way: those of levels that share alike are one."""
-        stop = self._ways[operand].stops[index]
-        key = operand, *stop.own.values()
-        if key not in self._known:
-            self._known[key] = self._elements(operand, stop, self._extents)
-        return self._known[key]
-
-    def most(self, operand: Operand, index: int) -> Any:
-        """Those of the whole nest."""
-        return self._elements(operand, self._ways[operand].stops[index], self._sizes)
-
-    def whole(self, operand: Operand) -> Any:
-        """Whether an operand's tile is all of it."""
-        return reduce(and_, (self._extents[dim] == self._sizes[dim] for dim in self._sizes if relevant(operand, dim)))
-
-    def capacity_bits(self, level: Level) -> int:
-        """Of a level."""
-        return level.capacity_bytes * BITS_PER_BYTE
-
-    def _elements(self, operand: Operand, stop: Stop, extents: Mapping[str, Any]) -> Any:
-        """Elements of a tile in the fullest instance."""
-        inside = [dim for dim in stop.own if operand == "input" and in_window(dim)]
-        largest = prod(extents[dim] for dim in stop.own if dim not in inside)
-        if inside:
-            largest = largest * self._shown(inside, [extents[dim] for dim in inside])
-        return own_elements(self._nest, operand, stop, extents, largest)
-
-    def _shown(self, dims: Sequence[str], extents: Sequence[Any]) -> Any:
-        """Positions of the input that the largest of the tiles with such extents reads."""
-        if self._window.one_to_one:
-            return prod(extents)
-        if not any(isinstance(each, np.ndarray) for each in extents):
-            return window_histogram(self._window, tuple(zip(dims, extents, strict=True))).values[-1]
-        tiles = np.stack(np.broadcast_arrays(*extents)).astype(np.int64)
-        first, which = distinct([*tiles])
-        return np.array([self._shown(dims, tile) for tile in tiles.T[first].tolist()], dtype=np.float64)[which]
 
 
 class PoolTiles:
@@ -176,7 +117,7 @@ class Rooms:
             f"the registers of its {' and '.join(way.operand for way, _ in held)} hold "
             f"({bits_to_bytes(needed)} bytes of {level.name}, which has {level.capacity_bytes})"
             for level, held in self._levels.items()
-            if (needed := self._needed(level, tile)) > tile.capacity_bits(level)
+            if (needed := int(self._needed(level, tile).item())) > tile.capacity_bits(level)
         ]
 
     def hold(self, tiles: HeldTiles, *, larger: bool = False, sums: bool | Bools = False) -> Any:
@@ -200,62 +141,6 @@ class Rooms:
             least = min(way.partial_bits, way.final_bits)
             needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
         return needed
-
-
-def register_tiles(
-    unrolling: Unrolling,
-    ways: Mapping[Operand, Way],
-    hold: Callable[[Mapping[str, int | Floats]], Any],
-    beyond: Callable[[Mapping[str, int | Floats]], Any],
-    largest: Mapping[str, int],
-) -> list[Extents]:
-    """Extents that the registers `hold` and around which the levels `beyond` may hold tiles, none of them inside
-    another one; one pass of the array is always first.
-
-    `largest` is the largest by dim.
-    """
-    single = dict(unrolling.lanes)
-    if not hold(single):
-        return []
-    held = [way.operand for way in ways.values() if way.listed_registers]
-    deep = stage_count(ways) > 2
-    larger: dict[str, list[int]] = {}
-    for dim, lanes in unrolling.lanes.items():
-        trips = -(-largest[dim] // lanes)
-        if trips > 1 and any(relevant(operand, dim) for operand in held):
-            sizes = {trips, *(2**power for power in range(1, trips.bit_length()) if deep or dim in CHANNELS)}
-            larger[dim] = [min(lanes * size, largest[dim]) for size in sizes]
-
-    def fitting(tiles: Mapping[str, Floats], count: int) -> Mapping[str, Floats]:
-        """Of so many tiles those that fit; what lies beyond is asked only if the registers hold more than one."""
-        some = np.flatnonzero(np.broadcast_to(hold({**single, **tiles}), count))
-        few = {dim: extents[some] for dim, extents in tiles.items()}
-        if len(some) < 2:
-            return few
-        fits = np.broadcast_to(beyond({**single, **few}), len(some))
-        return {dim: extents[fits] for dim, extents in few.items()}
-
-    total = 1 + sum(map(len, larger.values()))
-    in_turn = {dim: np.full(total, single[dim], dtype=np.float64) for dim in larger}  # one dim is larger at a time
-    begin = 1
-    for dim, sizes_along in larger.items():
-        in_turn[dim][begin : begin + len(sizes_along)] = sizes_along
-        begin += len(sizes_along)
-    some = {dim: sorted(set(extents.tolist())) for dim, extents in fitting(in_turn, total).items()}
-    alone = {dim: np.array(extents) for dim, extents in some.items() if len(extents) > 1}
-    if not alone:
-        return [single]
-    chosen = positions(tuple(map(len, alone.values())))
-    tiles = {dim: extents[at] for (dim, extents), at in zip(alone.items(), chosen, strict=True)}  # [combination]
-    fitting_tiles = fitting(tiles, chosen.shape[1])
-    total = len(next(iter(fitting_tiles.values())))
-    within = np.ones((total, total), dtype=bool)  # each tile lies in itself
-    for along in fitting_tiles.values():
-        within &= along[:, None] <= along
-    outermost = np.flatnonzero(within.sum(axis=1) == 1)
-    columns = [along[outermost].astype(np.int64).tolist() for along in fitting_tiles.values()]
-    found = [{**single, **dict(zip(fitting_tiles, tile, strict=True))} for tile in zip(*columns, strict=True)]
-    return [single, *(tile for tile in found if tile != single)]
 
 
 def first_chains(pool: TilePool) -> Chains:

@@ -1,21 +1,19 @@
 """One nest that is to be mapped on an accelerator, and what is known of it before any candidate is priced."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import cached_property, lru_cache
 from math import prod
-from operator import and_
-from typing import Any
 
 import numpy as np
 
-from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import elements_of_tiles
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
-from mensa_sim.cost.mapping.chains import NestTiles, Rooms, register_tiles
+from mensa_sim.cost.mapping.chains import Rooms
+from mensa_sim.cost.mapping.registers import NestTiles, registers_of
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -64,34 +62,26 @@ class NestTask:
         self.order, self._tile = order, tile or {}
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
         self.window: Window = window_of(nest)
-        self._in_registers, *self.inner_rooms = (
+        self.register_rooms, *self.inner_rooms = (
             Rooms(target.accelerator, self.ways, stage) for stage in range(stage_count(self.ways) - 1)
         )
         """The latter are those of the stages between the registers and the last one."""
-        self._last_rooms = Rooms(target.accelerator, self.ways, stage_count(self.ways) - 1)
-        largest = {**unrolling.sizes, **self._tile}
-        tiles = register_tiles(unrolling, self.ways, self._registers_hold, self._others_may_hold, largest)
-        self.registers = self._may_hold(tiles) if self.inner_rooms else tiles
-        """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
-        self.entries = sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
-        """Combinations of extents of the last stage over those of the first one."""
+        self.last_rooms = Rooms(target.accelerator, self.ways, stage_count(self.ways) - 1)
         self.constant_pj = self._constant_pj()
 
-    def _tiles(self, extents: Mapping[str, int | Floats]) -> NestTiles:
-        return NestTiles(self.nest, self.window, self.unrolling.sizes, self.ways, extents)
+    @cached_property
+    def registers(self) -> list[Mapping[str, int]]:
+        """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
+        return registers_of([self])[0]
 
-    def _registers_hold(self, extents: Mapping[str, int | Floats]) -> Any:
-        return self._in_registers.hold(self._tiles(extents))
+    @cached_property
+    def entries(self) -> int:
+        """Combinations of extents of the last stage over those of the first one."""
+        return sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
 
-    def _others_may_hold(self, extents: Mapping[str, int | Floats]) -> Any:
-        tiles = self._tiles(extents)
-        return reduce(and_, (rooms.hold(tiles, larger=True) for rooms in (*self.inner_rooms, self._last_rooms)))
-
-    def _may_hold(self, tiles: Sequence[Mapping[str, int]]) -> list[Mapping[str, int]]:
-        """Of some tiles those than which the inner levels may hold one that is no smaller."""
-        each = self._tiles({dim: np.array([tile[dim] for tile in tiles], np.float64) for dim in self.unrolling.dims})
-        fits = reduce(and_, (rooms.hold(each, larger=True) for rooms in self.inner_rooms))
-        return [tile for tile, fit in zip(tiles, np.broadcast_to(fits, len(tiles)).tolist(), strict=True) if fit]
+    def largest(self, dim: str) -> int:
+        """The largest extent along a dim."""
+        return self._tile.get(dim, self.unrolling.sizes[dim])
 
     def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
         """Extents that are tried along a dim around a tile of a smaller one."""
@@ -136,5 +126,13 @@ class NestTask:
     @property
     def shortage(self) -> str:
         """Why not even one pass of the array fits, for people."""
-        short = self._in_registers.short(self._tiles(self.unrolling.lanes))
+        lanes = {dim: np.array([float(each)]) for dim, each in self.unrolling.lanes.items()}
+        short = self.register_rooms.short(NestTiles([self], np.zeros(1, dtype=np.intp), lanes))
         return f"one pass of the array needs more than {' and '.join(short) or 'its inner levels hold'}"
+
+
+def take_registers(tasks: Sequence[NestTask]) -> None:
+    """Finds the registers' tiles of nests that are alike together, which takes less time than one after another."""
+    new = [task for task in tasks if "registers" not in vars(task)]
+    for task, registers in zip(new, registers_of(new) if new else (), strict=True):
+        task.registers = registers

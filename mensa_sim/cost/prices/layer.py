@@ -73,8 +73,6 @@ class Pricer:
         """What is mapped; none for a layer without a nest."""
         self.found: dict[Residency, Mapped | None] = {}
         """By residency: the best mapping, or none where none fits."""
-        self.shortage = ""
-        """Why no mapping fits, for people."""
         self._search: Search | None = None
         self._asked: dict[Residency, tuple[Repeats, frozenset[Operand]]] = {}
         self.own = own_mapping(layer, accelerator)
@@ -96,8 +94,6 @@ class Pricer:
             )
             with self._told():
                 self.task = self._task(steps.nest, unrolling, target, limits_of(unrolling, limits))
-            if not self.task.registers:
-                self.shortage = self.task.shortage
 
     def _task(self, nest: LoopNest, unrolling: Unrolling, target: Target, limits: Mapping[str, int]) -> NestTask:
         own = self.own
@@ -124,6 +120,11 @@ class Pricer:
         """What layers have in common that are searched together: they keep the same operands in each residency."""
         precision = None if self.task is None else self.task.target.precision
         return precision, self.layer.weights_are_activations, self.steps.resident, self.own
+
+    @cached_property
+    def shortage(self) -> str:
+        """Why no mapping fits, for people."""
+        return self.task.shortage if self.task is not None and not self.task.registers else ""
 
     @cached_property
     def residencies(self) -> list[Residency]:

@@ -7,6 +7,7 @@ from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Priced, Residency
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.search import Mapped, Search
+from mensa_sim.cost.mapping.task import take_registers
 from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of, work_of
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import Job
@@ -69,6 +70,7 @@ def cases_of(pricers: Sequence[Pricer], residencies: Sequence[Residency]) -> lis
 
 def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
     """Searches of layers that are alike, and the places of those in each; a layer without a nest is in none."""
+    take_registers([pricer.task for pricer in pricers if pricer.task is not None])
     places: list[int] = []
     entries = 0
     for place, task in enumerate(pricer.task for pricer in pricers):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mensa_sim.arrays import Floats, distinct
-from mensa_sim.cost.counts.room import own_elements, taken_bits
+from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements, taken_bits
 from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
@@ -56,13 +56,8 @@ class OperandTilings:
         """Elements of a tile in the fullest instance of a level, under the unrolling of each nest."""
         if all(stop.spread == 1 for stop in stops):
             return self.largest
-        found = self.largest.copy()
-        for number, (task, stop) in enumerate(zip(self._tasks, stops, strict=True)):
-            own = np.flatnonzero(self._task == number)
-            if len(own):
-                extents = {dim: each[own] for dim, each in self._extents.items()}
-                found[own] = own_elements(task.nest, self._operand, stop, extents, found[own])
-        return found
+        steps = WindowSteps.of([task.nest for task in self._tasks], self._task)
+        return own_elements(steps, self._operand, lanes_of(stops, self._task), self._extents, self.largest)
 
     def taken(self, stops: Sequence[Stop], copies: int) -> Floats:
         """The same with room for the tile that takes its place."""

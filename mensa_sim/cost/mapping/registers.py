@@ -1,0 +1,155 @@
+"""The tiles of the registers of some nests: none of them lies inside another one, but for one pass of the array."""
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import reduce
+from itertools import product
+from operator import and_, mul
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mensa_sim.arrays import Bools, Floats, distinct
+from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements
+from mensa_sim.cost.counts.tiles import Indices
+from mensa_sim.cost.counts.ways import Stop
+from mensa_sim.cost.counts.window import window_histogram
+from mensa_sim.cost.mapping.candidates import CHANNELS, stage_count
+from mensa_sim.cost.mapping.chains import Rooms
+from mensa_sim.hardware.array.levels import Level
+from mensa_sim.units import BITS_PER_BYTE
+from mensa_sim.workload.dims import Operand, in_window, relevant
+
+if TYPE_CHECKING:
+    from mensa_sim.cost.mapping.task import NestTask
+
+
+class NestTiles:
+    """Tiles of some nests, given by the extents along each dim: [tile]."""
+
+    def __init__(self, tasks: Sequence["NestTask"], task: Indices, extents: Mapping[str, Floats]) -> None:
+        self._tasks, self._task, self._extents = tasks, task, extents
+        self._sizes = {dim: np.array([own.unrolling.sizes[dim] for own in tasks], np.float64) for dim in extents}
+        self._known: dict[Hashable, Floats] = {}
+
+    def held(self, operand: Operand, index: int) -> Floats:
+        """Elements in the fullest instance of a level on an operand's way: those of levels that share alike are one."""
+        stops = self._stops(operand, index)
+        key = operand, *(tuple(stop.own.values()) for stop in stops)
+        if key not in self._known:
+            self._known[key] = self._elements(operand, stops, self._task, self._extents)
+        return self._known[key]
+
+    def most(self, operand: Operand, index: int) -> Floats:
+        """Those of the whole nest."""
+        every = np.arange(len(self._tasks))
+        return self._elements(operand, self._stops(operand, index), every, self._sizes)[self._task]
+
+    def whole(self, operand: Operand) -> Bools:
+        """Whether an operand's tile is all of it."""
+        own = [dim for dim in self._extents if relevant(operand, dim)]
+        return reduce(and_, [self._extents[dim] == self._sizes[dim][self._task] for dim in own])
+
+    def capacity_bits(self, level: Level) -> Floats:
+        """Of a level: all accumulators that no file lists are alike."""
+        levels = [{each.name: each for each in task.target.accelerator.levels} for task in self._tasks]
+        each = [own.get(level.name, level).capacity_bytes for own in levels]
+        found: Floats = np.array(each, np.float64)[self._task] * BITS_PER_BYTE
+        return found
+
+    def _stops(self, operand: Operand, index: int) -> list[Stop]:
+        return [task.ways[operand].stops[index] for task in self._tasks]
+
+    def _elements(
+        self, operand: Operand, stops: Sequence[Stop], task: Indices, extents: Mapping[str, Floats]
+    ) -> Floats:
+        """Elements of tiles in the fullest instance."""
+        own = stops[0].own
+        inside = [dim for dim in own if operand == "input" and in_window(dim)]
+        largest = reduce(mul, [extents[dim] for dim in own if dim not in inside], np.ones(len(task)))
+        if inside:
+            largest = largest * self._shown(inside, task, extents)
+        steps = WindowSteps.of([each.nest for each in self._tasks], task)
+        return own_elements(steps, operand, lanes_of(stops, task), extents, largest)
+
+    def _shown(self, dims: Sequence[str], task: Indices, extents: Mapping[str, Floats]) -> Floats:
+        """Positions of the input that the largest of the tiles with such extents reads."""
+        windows = [each.window for each in self._tasks]
+        found: Floats = reduce(mul, [extents[dim] for dim in dims])
+        several = np.flatnonzero(~np.array([window.one_to_one for window in windows])[task])
+        if len(several):
+            columns = [task[several], *(extents[dim][several].astype(np.int64) for dim in dims)]
+            first, which = distinct(columns)
+            few = [
+                window_histogram(windows[own], tuple(zip(dims, tile, strict=True))).values[-1]
+                for own, *tile in zip(*(column[first].tolist() for column in columns), strict=True)
+            ]
+            found = found.copy()
+            found[several] = np.array(few, np.float64)[which]
+        return found
+
+
+def registers_of(tasks: Sequence["NestTask"]) -> list[list[Mapping[str, int]]]:
+    """For each of some nests that are alike the extents that its registers hold and around which the levels beyond may
+    hold tiles, one pass of the array first; none where not even that fits its registers, or its inner SRAMs."""
+    first, dims = tasks[0], tasks[0].unrolling.dims
+    lanes = np.array([list(task.unrolling.lanes.values()) for task in tasks], np.float64)  # [task, dim]
+
+    def hold(rooms: Sequence[Rooms], task: Indices, extents: Floats, *, larger: bool = False) -> Bools:
+        tiles = NestTiles(tasks, task, dict(zip(dims, extents.T, strict=True)))
+        fits: Bools = np.broadcast_to(reduce(and_, [each.hold(tiles, larger=larger) for each in rooms]), len(task))
+        return fits
+
+    def fitting(task: Indices, extents: Floats) -> dict[int, Floats]:
+        """By nest the tiles that fit; what lies beyond is asked where the registers hold several."""
+        held = np.flatnonzero(hold([first.register_rooms], task, extents))
+        several = np.bincount(task[held], minlength=1)[task[held]] > 1
+        held = held[several]
+        if not len(held):
+            return {}
+        fits = held[hold([*first.inner_rooms, first.last_rooms], task[held], extents[held], larger=True)]
+        return {number: extents[fits[task[fits] == number]] for number in np.unique(task[fits]).tolist()}
+
+    passes = np.flatnonzero(hold([first.register_rooms], np.arange(len(tasks)), lanes)).tolist()
+    grown = [(number, *each) for number in passes for each in _larger(tasks[number])]
+    owner = np.array([*passes, *(number for number, _, _ in grown)], dtype=np.intp)
+    in_turn = lanes[owner]  # [tile, dim] One pass of each nest, then one dim is larger at a time
+    for place, (_, row, extent) in enumerate(grown, start=len(passes)):
+        in_turn[place, row] = extent
+    tried = {
+        number: list(product(*(sorted(set(along)) for along in tiles.T.tolist())))
+        for number, tiles in fitting(owner, in_turn).items()
+    }
+    owner = np.repeat(np.array(list(tried), dtype=np.intp), [len(each) for each in tried.values()])
+    combined = np.array([tile for each in tried.values() for tile in each], np.float64).reshape(-1, len(dims))
+    found = [[lanes[number].astype(np.int64).tolist()] if number in passes else [] for number in range(len(tasks))]
+    for number, tiles in fitting(owner, combined).items():
+        outermost = tiles[_outermost(tiles)].astype(np.int64).tolist()
+        found[number] += [tile for tile in outermost if tile != found[number][0]]
+    if first.inner_rooms:
+        owner = np.repeat(np.arange(len(tasks)), [len(each) for each in found])
+        every = np.array([tile for each in found for tile in each], np.float64).reshape(-1, len(dims))
+        fits = iter(hold(first.inner_rooms, owner, every, larger=True).tolist())
+        found = [[tile for tile in each if next(fits)] for each in found]
+    return [[dict(zip(dims, tile, strict=True)) for tile in each] for each in found]
+
+
+def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
+    """Dims, by their places, and the extents that are tried along them: channels' doubled, of others the whole."""
+    held = [way.operand for way in task.ways.values() if way.listed_registers]
+    deep = stage_count(task.ways) > 2
+    for row, (dim, lanes) in enumerate(task.unrolling.lanes.items()):
+        largest = task.largest(dim)
+        trips = -(-largest // lanes)
+        if trips > 1 and any(relevant(operand, dim) for operand in held):
+            sizes = {trips, *(2**power for power in range(1, trips.bit_length()) if deep or dim in CHANNELS)}
+            for size in sizes:
+                yield row, min(lanes * size, largest)
+
+
+def _outermost(tiles: Floats) -> Bools:
+    """[tile] Those of some, [tile, dim], that lie in no other one."""
+    within: Bools = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
+    for along in tiles.T:
+        within &= along[:, None] <= along
+    found: Bools = within.sum(axis=1) == 1
+    return found
