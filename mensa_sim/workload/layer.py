@@ -92,7 +92,8 @@ OPERAND_WIDTHS = ("weight_bits", "input_bits", "output_bits", "accumulator_bits"
 WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
 _SIZES = (
-    *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes", "slices", "slice_elements"),
+    *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes"),
+    *("summed_elements", "waiting_elements", "waiting_rows", "slices", "slice_elements"),
     *("model_input_bytes", "model_output_bytes", "state_bytes", "prompts"),
 )
 MAX_BITS = 64
@@ -116,6 +117,13 @@ class Layer:
     """Of a layer without products that moves a window over rows and columns (pooling): its geometry, channels as G."""
     output_channels: int | None = None
     """Where they are not the nest's: a transposed convolution computes several positions as channels of one."""
+    summed_elements: int = 0
+    """Of a transposed convolution: elements of one step's output that its columns add up to; of others 0, as each that
+    the nest makes is one of the output's."""
+    waiting_elements: int = 0
+    """Of them, those that at any time wait on chip for what the next row of the input adds."""
+    waiting_rows: int = 0
+    """Further rows of the input that add to a row of the nest."""
     slices: int = 0
     """Of a softmax or a norm: rows, images or groups that are gone over twice, first for what all elements of one have
     in common (a maximum and a sum, a mean and a variance), then to write them."""
@@ -191,6 +199,11 @@ class Layer:
     def read_parameter_bytes(self) -> int:
         """Bytes of the parameters that one inference reads: all, or the rows that it gathers."""
         return self.parameter_bytes if self.gathered_bytes is None else self.gathered_bytes
+
+    @property
+    def made_elements(self) -> int:
+        """Elements that the nest makes of the output in one step."""
+        return self.summed_elements or (self.nest.output_elements if self.nest else 0)
 
     @property
     def slice_bytes(self) -> int:

@@ -72,3 +72,14 @@ def test_what_is_read_equals_a_walk_of_both_passes(slices: int, size: int, room:
         assert on_chip.memory_read_bytes == 0
     (level,) = (each for each in streamed.traffic if each.level == "activation_buffer" and each.operand == "vector")
     assert level.read_bytes == 2 * elements + elements
+
+
+def test_rooms_that_are_priced_together_are_each_their_own() -> None:
+    table = price(softmax(3, 40), with_level(200))
+    assert table.in_room is not None
+    asks = [("softmax", "edge_tpu", {"activation_buffer": room}) for room in (10, 40, 25)]
+    table.in_room.expect(asks)
+    for layer, accelerator, rooms in asks:
+        costs = table.in_room(layer, accelerator, rooms)
+        assert costs is not None
+        assert costs[STREAMED].memory_read_bytes == walk(3, 40, rooms["activation_buffer"])

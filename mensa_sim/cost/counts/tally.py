@@ -6,7 +6,7 @@ Of one layer in whole numbers, or of many in arrays of them, all of one shape: [
 from collections.abc import Mapping
 from dataclasses import field
 from functools import reduce
-from math import lcm, prod
+from math import lcm
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import numpy as np
 from mensa_sim.cost.counts.crossing import most
 from mensa_sim.cost.counts.nest import NestCounts
 from mensa_sim.cost.layer_cost import MEMORY, Residency
-from mensa_sim.cost.vector import VectorWork
+from mensa_sim.cost.vector import VectorWork, spread_of
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -50,6 +50,9 @@ def least_common(units: list[Any]) -> Any:
     """The least common multiple of some counts of instances."""
     return reduce(np.lcm, units) if any(isinstance(unit, np.ndarray) for unit in units) else lcm(*units)
 
+
+_ROUNDED_BITS = 0.01
+"""What a product of bits and a share may lie above whole bytes by rounding alone."""
 
 Accesses = tuple[Any, Any, Any]
 """Reads, writes, and the instances that work side by side at them."""
@@ -138,10 +141,13 @@ def nest_traffic(
 
 
 def coded_bits(bits: Any, share: float) -> Any:
-    """Bits of which that share is left by a code, to whole bytes as they cross; all of them where there is no code."""
+    """Bits of which that share is left, to whole bytes as they cross; all of them where nothing is left out.
+
+    A share of whole bytes is one, however its product was rounded.
+    """
     if share == 1:
         return bits
-    left = BITS_PER_BYTE * -(-(bits * share) // BITS_PER_BYTE)
+    left = BITS_PER_BYTE * -(-(bits * share - _ROUNDED_BITS) // BITS_PER_BYTE)
     return left.astype(np.int64) if isinstance(left, np.ndarray) else int(left)
 
 
@@ -157,7 +163,8 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
     read = inputs * (repeats.fetches["input"] > 0)
     written = outputs * (repeats.fetches["output"] > 0)
     tally.move("vector", MEMORY, read + parameters * fetched, written)
-    again = work.slices * (work.slice_bytes - slice_kept_bytes(work, accelerator, repeats)) * BITS_PER_BYTE
+    shared = accelerator.store_of("input") == accelerator.store_of("output")
+    again = work.slices * (work.slice_bytes - slice_kept_bytes(work, repeats, shared=shared)) * BITS_PER_BYTE
     again = again * (repeats.fetches["input"] > 0)
     if np.any(again):
         tally.move("input", MEMORY, again, 0)
@@ -180,20 +187,11 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
             tally.move("vector", level.name, reads, writes)
 
 
-def slice_kept_bytes(work: VectorWork, accelerator: PeArray, repeats: Repeats) -> Any:
-    """Of a slice that is gone over twice, what stays in between: as much as its SRAM holds beside an output that stays.
+def slice_kept_bytes(work: VectorWork, repeats: Repeats, *, shared: bool) -> Any:
+    """Of a slice that is gone over twice, what stays in between: as much as its SRAM holds.
 
-    The room of what is read for the last time is the next slice's, so that no second one is needed.
+    That is beside an output that stays, where they are `shared`. The room of what is read for the last time is the next
+    slice's, so that no second one is needed.
     """
-    store = accelerator.store_of("input")
-    if store is None or not np.any(work.slices):
-        return 0
-    room = store.capacity_bytes * spread_of(store, accelerator)
-    if store == accelerator.store_of("output"):
-        room = most(0, room - work.output_bytes * (repeats.fetches["output"] == 0))
-    return -most(-room, -work.slice_bytes)
-
-
-def spread_of(level: Level, accelerator: PeArray) -> int:
-    """Instances that a tensor which no array reads is spread over: all of them."""
-    return prod(accelerator.unrolled_axes[axis].size for axis in level.per)
+    room = work.room_bytes - work.output_bytes * (repeats.fetches["output"] == 0) * shared
+    return most(0, -most(-room, -work.slice_bytes))

@@ -29,6 +29,8 @@ class Precision:
     """Share of zeros among the elements of the input."""
     output_zeros: float = 0.0
     """Likewise of final elements of the output."""
+    output_left: float = 1.0
+    """Of the elements that a nest makes, those left where columns that overlap are added up."""
 
     def final_bits(self, operand: Operand) -> int:
         """Of an operand."""
@@ -36,11 +38,12 @@ class Precision:
         return bits
 
     def memory_share(self, operand: Operand, accelerator: PeArray) -> float:
-        """What of an operand's bits crosses to memory and back as the accelerator codes them."""
+        """What of an operand's bits crosses to memory and back, summed up and as the accelerator codes them."""
+        left = self.output_left if operand == "output" else 1.0
         if accelerator.run_length is None or operand == "weight":
-            return 1.0
+            return left
         zeros = self.input_zeros if operand == "input" else self.output_zeros
-        return accelerator.run_length.share(self.final_bits(operand), zeros)
+        return left * accelerator.run_length.share(self.final_bits(operand), zeros)
 
     def skipped(self, accelerator: PeArray) -> float:
         """Share of the products that an accelerator skips, with the weights that it does not read for them."""
@@ -60,6 +63,7 @@ def precision_of(layer: Layer) -> Precision:
         accumulator_bits=layer.accumulator_bits,
         input_zeros=layer.input_zeros,
         output_zeros=layer.output_zeros,
+        output_left=layer.made_elements / layer.nest.output_elements if layer.nest else 1.0,
     )
 
 

@@ -19,7 +19,7 @@ def whole_bits(nest: LoopNest, precision: Precision) -> dict[Operand, int]:
     return {
         "weight": nest.weight_elements * precision.weight_bits,
         "input": nest.input_elements * precision.input_bits,
-        "output": nest.output_elements * precision.output_bits,
+        "output": round(nest.output_elements * precision.output_left) * precision.output_bits,
     }
 
 

@@ -105,11 +105,14 @@ def _rows(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> Iterat
     counts, buffered = _counted(asked, [best for best in found if best is not None])
     if np.any(work.slices) and pricer.accelerator.buffer("activation") is not None:
         streams = repeats.fetches["input"] > 0
-        buffered = {"activation": slice_kept_bytes(work, pricer.accelerator, repeats) * streams}
+        buffered = {"activation": slice_kept_bytes(work, repeats, shared=True) * streams}
     rows = billed(pricer.accelerator, pricer.energy, precision_of(pricer.layer), repeats, counts, work).rows(len(asked))
     held = {name: np.broadcast_to(size, len(asked)).tolist() for name, size in buffered.items()}
     for index, row in enumerate(rows):
-        yield row | {"buffered_bytes": {name: int(each[index]) for name, each in held.items()}}
+        own = {name: int(each[index]) for name, each in held.items()}
+        if "activation" in own:
+            own["activation"] += asked[index].pricer.waiting_bytes
+        yield row | {"buffered_bytes": own}
 
 
 def _counted(asked: Sequence[PricedCase], found: Sequence[Mapped]) -> tuple[NestCounts | None, dict[str, Any]]:

@@ -27,6 +27,7 @@ from mensa_sim.cost.mapping.own import (
 from mensa_sim.cost.mapping.search import LIMITS, Mapped, Search, limits_of
 from mensa_sim.cost.mapping.task import NestTask, Target
 from mensa_sim.cost.mapping.unrolling import Unrolling, unroll
+from mensa_sim.cost.overlap import beside_waiting_sums
 from mensa_sim.cost.prices.cases import PricedCase, assembled, case_of
 from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.vector import vector_work
@@ -66,6 +67,7 @@ class Pricer:
         objective: str,
         limits: Mapping[str, int] = LIMITS,
     ) -> None:
+        layer, accelerator, self.waiting_bytes = beside_waiting_sums(layer, accelerator)
         self.layer, self.accelerator, self.energy, self.steps = layer, accelerator, energy, steps
         self.work = vector_work(layer, accelerator)
         self.word_bits = memory.word_bits

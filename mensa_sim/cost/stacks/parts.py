@@ -187,4 +187,10 @@ def two_products(
 
 def _is_product(layer: Layer) -> bool:
     nest = layer.nest
-    return nest is not None and is_matrix(nest) and (nest.FX, nest.stride_x) == (1, 1) and nest.input_width == nest.OX
+    return (
+        nest is not None
+        and not layer.summed_elements
+        and is_matrix(nest)
+        and (nest.FX, nest.stride_x) == (1, 1)
+        and nest.input_width == nest.OX
+    )

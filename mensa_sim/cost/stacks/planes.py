@@ -128,6 +128,12 @@ def row_axis(loops: LoopNest) -> WindowAxis:
     return window.x if is_matrix(loops) else window.y
 
 
+def read_axis(layer: Layer, loops: LoopNest) -> WindowAxis:
+    """The window over the rows that a row of the layer needs: of overlapping columns, also the rows that add to it."""
+    axis = row_axis(loops)
+    return axis._replace(taps=axis.taps + layer.waiting_rows) if layer.waiting_rows else axis
+
+
 def copies_of(layer: Layer, loops: LoopNest) -> int:
     """Parts of a nest that have nothing in common but parameters, or not even those."""
     return loops.B * (loops.G if layer.weights_are_activations and is_matrix(loops) else 1)
@@ -136,7 +142,7 @@ def copies_of(layer: Layer, loops: LoopNest) -> int:
 def _plane(layer: Layer, sources: Sequence[Supplied], planes: Mapping[str, Plane]) -> Plane:
     loops, made_bits = layer.nest or layer.window, layer.output_bytes * BITS_PER_BYTE
     if loops is not None and layer.steps == 1:
-        axis, copies = row_axis(loops), copies_of(layer, loops)
+        axis, copies = read_axis(layer, loops), copies_of(layer, loops)
         plane = _rows_of(layer, axis.outputs, 1 if is_matrix(loops) else loops.OX, copies, made_bits)
         if plane is not None:
             return replace(plane, reads=tuple(_window_reads(layer, loops, plane, sources, planes)))
@@ -161,7 +167,7 @@ def _window_reads(
 
     Of the others, the weight operand comes from memory, and what has the output's size is added row by row.
     """
-    axis = row_axis(loops)
+    axis = read_axis(layer, loops)
     window_bits = loops.input_elements * layer.element_bits("input")
     weight_bits = layer.weight_bytes * BITS_PER_BYTE if layer.weights_are_activations else 0
     moved = False

@@ -7,7 +7,7 @@ import numpy as np
 
 from mensa_sim.arrays import Ints
 from mensa_sim.cost.stacks.flow import Flow
-from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, row_axis
+from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, read_axis, row_axis
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
 from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
@@ -68,7 +68,7 @@ class LayerTiles:
         supplies = ((read, *tiling.supply(layer.name, read)) for read in plane.reads)
         self._sources = [_Supply(read=read, flow=flow, inside=inside) for read, flow, inside in supplies]
         activations = [source for source in self._sources if not source.read.weight]
-        axis = None if layer.nest is None else row_axis(layer.nest)
+        axis = None if layer.nest is None else read_axis(layer, layer.nest)
         self._main = next((source for source in activations if axis and source.read.axis == axis), None)
         self.streams = len(activations) == 1 and activations[0] is self._main and not self._main.lies
         """Whether the mapper itself brings the input from memory, since nobody else reads its rows."""
@@ -128,6 +128,7 @@ class LayerTiles:
             layer,
             nest=tile,
             vector_ops=-(-layer.vector_ops * made // share),
+            summed_elements=layer.summed_elements * made // share,
             input_bytes=bits_to_bytes(bits + extra),
             output_bytes=bits_to_bytes(made * self._plane.row_bits),
         )

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from mensa_sim.cost.stacks.planes import Plane, Read, is_matrix, row_axis
+from mensa_sim.cost.stacks.planes import Plane, Read, is_matrix, read_axis, row_axis
 from mensa_sim.cost.stacks.traffic import can_stack
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand
@@ -105,6 +105,7 @@ def pieces_of(layer: Layer, plane: Plane, axis: SplitAxis, sizes: Sequence[int])
             small,
             name=piece_name(layer.name, number),
             vector_ops=_share(layer.vector_ops, span, whole),
+            summed_elements=_share(layer.summed_elements, span, whole),
             slices=_share(layer.slices, span, whole),
             prompts=layer.prompts if number == 1 else 0,
             output_bytes=_share(layer.output_bytes, span, whole),
@@ -130,7 +131,7 @@ def _rows_of(layer: Layer, plane: Plane, span: Extent) -> Layer:
 
     def cut(loops: LoopNest) -> LoopNest:
         made, size = span[1] - span[0], row_axis(loops).size
-        main = next((read for read in plane.reads if read.axis == row_axis(loops) and not read.weight), None)
+        main = next((read for read in plane.reads if read.axis == read_axis(layer, loops) and not read.weight), None)
         if main is not None:
             low, high = needed_rows(main, span)
             size = max(1, min(size, (high - low) * main.block))

@@ -300,7 +300,7 @@ def input_nest_bytes(layer: Layer) -> int:
 
 def output_nest_bytes(layer: Layer) -> int:
     """Bytes of the output that the layer's loop nest makes, in one step."""
-    return bits_to_bytes(layer.nest.output_elements * layer.element_bits("output")) if layer.nest else 0
+    return bits_to_bytes(layer.made_elements * layer.element_bits("output"))
 
 
 def weighed(cost: LayerCost, bandwidth_bytes_per_s: float, per_pj: float, per_ps: float) -> float:

@@ -106,6 +106,9 @@ class Operation:
     nest: LoopNest | None = None
     window: LoopNest | None = None
     output_channels: int | None = None
+    summed_elements: int = 0
+    waiting_elements: int = 0
+    waiting_rows: int = 0
     slices: int = 0
     slice_elements: int = 0
     vector_ops: int = 0

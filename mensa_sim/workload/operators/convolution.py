@@ -3,8 +3,8 @@
 Depth positions of a 3-D convolution fold into B and its depth taps into C. A transposed convolution whose filter
 the stride divides is, phase by phase, a convolution at the input's resolution (Shi et al. 2016, "Is the deconvolution
 layer the same as a convolutional layer?"): K x s_y x s_x channels of FY/s_y x FX/s_x taps. Any other is a matrix
-product to K x FY x FX columns, then overlapping columns are added. Either way the MACs are those of the definition:
-input positions x K x C x FY x FX.
+product to K x FY x FX columns, which are added up where they overlap before they leave. Either way the MACs are those
+of the definition: input positions x K x C x FY x FX.
 """
 
 import math
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from mensa_sim.records import dataclass
 from mensa_sim.workload.build.operation import Spot, Tensor
+from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler
 
@@ -43,17 +44,20 @@ def convolution(
         )
         spot.multiply(f"conv{rank}d", operands=operands, bias=bias, output=output, nest=nest)
         return
-    undilated = all(step == 1 for step in _per_axis(dilation, rank))
-    made = phases(_space(weight.shape[2:]), _space(_per_axis(stride, rank)), undilated=undilated)
+    taps, strides, dilations = weight.shape[2:], _per_axis(stride, rank), _per_axis(dilation, rank)
+    made = phases(_space(taps), _space(strides), undilated=max(dilations) == 1)
     nest = _nest_at_input(data, weight, made, groups)
+    channels = weight.shape[1] * groups
+    sizes = zip(data.shape[-rank:], output.shape[-rank:], taps, strides, dilations, strict=True)
+    axes = [Spread(inputs=i, outputs=o, taps=t, stride=s, dilation=d) for i, o, t, s, d in sizes]
     spot.multiply(
         f"conv_transpose{rank}d",
         operands=operands,
         bias=bias,
         output=output,
         nest=nest,
-        vector_ops=nest.output_elements if made.overlap else 0,
-        output_channels=weight.shape[1] * groups,
+        output_channels=channels,
+        **overlapping(made, nest, axes, channels=channels, elements=output.elements),
     )
 
 
@@ -105,6 +109,50 @@ def phases(taps: Sequence[int], strides: Sequence[int], *, undilated: bool) -> P
         each = tuple(tap // step for tap, step in zip(taps, strides, strict=True))
         return Phases(positions=math.prod(strides), taps=each, overlap=False)
     return Phases(positions=math.prod(taps), taps=(1,) * len(taps), overlap=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """An axis along which a transposed convolution spreads its input out."""
+
+    inputs: int = 1
+    outputs: int = 1
+    taps: int = 1
+    stride: int = 1
+    dilation: int = 1
+
+    @property
+    def reach(self) -> int:
+        """Positions from the first to the last that one input adds to."""
+        return window_span(1, self.taps, 1, self.dilation)
+
+    @property
+    def beyond(self) -> int:
+        """Of these, those that the next input may add to."""
+        return max(0, self.reach - self.stride) if self.inputs > 1 else 0
+
+
+def overlapping(
+    made: Phases, nest: LoopNest, axes: Sequence[Spread], *, channels: int, elements: int
+) -> dict[str, int]:
+    """The fields of a layer whose columns overlap or lie in padding; `elements` are those of its output.
+
+    Columns are added up where they are made, row after row of the input: sums to which the next row adds wait (in
+    three dimensions also those to which the next plane does), and what leaves is final.
+    """
+    found = {"summed_elements": min(elements, nest.output_elements)}
+    depth, rows, columns = (*[Spread()] * (3 - len(axes)), *axes)
+    if not made.overlap or not any(axis.beyond for axis in axes):
+        return found
+    planes = depth.beyond * rows.outputs * columns.outputs
+    waiting = planes + depth.reach * rows.beyond * columns.outputs
+    line = rows if rows.inputs > 1 else columns
+    return {
+        **found,
+        "vector_ops": nest.output_elements,
+        "waiting_elements": channels * (waiting or columns.beyond),
+        "waiting_rows": -(-line.beyond // line.stride),
+    }
 
 
 def _nest_at_input(data: Tensor, weight: Tensor, made: Phases, groups: int) -> LoopNest:

@@ -11,7 +11,7 @@ from mensa_sim.arrays import Bools, Floats, Ints, changed, picked
 from mensa_sim.cost.counts.counts import LevelCounts, OperandCounts, level_figures, operand_figures
 from mensa_sim.cost.counts.crossing import Visits, boundaries
 from mensa_sim.cost.counts.nest import NestCounts, wait_cycles
-from mensa_sim.cost.counts.tally import least_common, spread_of
+from mensa_sim.cost.counts.tally import least_common
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
 from mensa_sim.cost.mapping.arrays.grid import Grid
@@ -19,6 +19,7 @@ from mensa_sim.cost.mapping.arrays.rows import OperandArrays, cube
 from mensa_sim.cost.mapping.arrays.sides import Order
 from mensa_sim.cost.mapping.candidates import GroupOrder, build
 from mensa_sim.cost.mapping.mapping import NestMapping
+from mensa_sim.cost.vector import spread_of
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import OPERANDS, Operand

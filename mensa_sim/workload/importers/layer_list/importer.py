@@ -11,6 +11,7 @@ from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
 from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.operators.convolution import Spread, overlapping
 
 _TRACED: Mapping[str, str] = {"convolution": "conv2d", "transposed_convolution": "conv_transpose2d"}
 """The names that traced layers have."""
@@ -95,12 +96,16 @@ class _Draft:
     def finished(self, entry: LayerEntry, *, leaves: bool) -> Layer:
         """The layer of an entry; `leaves` where no layer reads what it makes."""
         moved = self._moved[entry.name]
+        sums = _sums(entry, moved.nest)
         return Layer(
             name=entry.name,
             operator=_TRACED.get(entry.operator, entry.operator),
             nest=moved.nest,
             output_channels=entry.dims.G * entry.dims.K if entry.is_transposed and entry.dims else None,
-            vector_ops=self._vector_ops(entry),
+            vector_ops=self._vector_ops(entry, sums),
+            summed_elements=sums.get("summed_elements", 0),
+            waiting_elements=sums.get("waiting_elements", 0),
+            waiting_rows=sums.get("waiting_rows", 0),
             slices=(entry.elements or 0) * entry.steps // entry.slice_elements if entry.slice_elements else 0,
             slice_elements=entry.slice_elements or 0,
             parameters=tuple(self._parameters(entry)),
@@ -175,13 +180,11 @@ class _Draft:
         sizes = {self._moved[producer].size for producer in entry.inputs}
         return sizes.pop() if len(sizes) == 1 else None
 
-    def _vector_ops(self, entry: LayerEntry) -> int:
+    def _vector_ops(self, entry: LayerEntry, sums: Mapping[str, int]) -> int:
         if entry.vector_ops is not None:
             return entry.vector_ops
-        nest = self._moved[entry.name].nest
-        if nest is not None and entry.is_transposed and entry.phases.overlap:
-            return nest.output_elements * entry.steps
-        return (entry.elements or 0) * entry.steps * PER_ELEMENT.get(entry.operator, 0)
+        each = sums.get("vector_ops", (entry.elements or 0) * PER_ELEMENT.get(entry.operator, 0))
+        return each * entry.steps
 
     def _parameters(self, entry: LayerEntry) -> Iterable[Parameter]:
         nest = self._moved[entry.name].nest
@@ -196,6 +199,20 @@ class _Draft:
             size_bytes = 0
         if size_bytes:
             yield Parameter(name=name, size_bytes=size_bytes)
+
+
+def _sums(entry: LayerEntry, nest: LoopNest | None) -> dict[str, int]:
+    """What a transposed convolution says of its columns."""
+    dims = entry.dims
+    if not entry.is_transposed or dims is None or nest is None:
+        return {}
+    each = ((nest.OY, nest.OX), (dims.OY, dims.OX), (dims.FY, dims.FX), pair(entry.stride), pair(entry.dilation))
+    axes = [
+        Spread(inputs=inputs, outputs=outputs, taps=taps, stride=stride, dilation=dilation)
+        for inputs, outputs, taps, stride, dilation in zip(*each, strict=True)
+    ]
+    made = _output_elements(entry, nest)
+    return overlapping(entry.phases, nest, axes, channels=dims.G * dims.K, elements=made)
 
 
 def _output_elements(entry: LayerEntry, nest: LoopNest | None) -> int:

@@ -1,0 +1,155 @@
+"""Transposed convolutions whose columns overlap, against a walk that spreads out every input position by hand."""
+
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.prices.price import price
+from mensa_sim.cost.prices.rooms import with_room
+from mensa_sim.hardware.files import load_system
+from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+from mensa_sim.workload.operators.convolution import Phases, Spread, overlapping, phases
+
+Position = tuple[int, int]
+
+
+def made_by(place: Position, axes: tuple[Spread, Spread], padding: int) -> set[Position]:
+    """The outputs to which an input position adds."""
+    each = [
+        [
+            at
+            for tap in range(axis.taps)
+            if 0 <= (at := axis.stride * own + axis.dilation * tap - padding) < axis.outputs
+        ]
+        for own, axis in zip(place, axes, strict=True)
+    ]
+    return set(product(*each))
+
+
+def most_waiting(axes: tuple[Spread, Spread], padding: int, tile: tuple[int, int]) -> int:
+    """Sums that wait between two tiles, not counting those of the next one, at most; tiles go along rows."""
+    rows, columns = axes
+    left = Counter(
+        at for place in product(range(rows.inputs), range(columns.inputs)) for at in made_by(place, axes, padding)
+    )
+    begun: set[Position] = set()
+    most = 0
+    tiles = [
+        [
+            (y, x)
+            for y in range(top, min(top + tile[0], rows.inputs))
+            for x in range(begin, min(begin + tile[1], columns.inputs))
+        ]
+        for top in range(0, rows.inputs, tile[0])
+        for begin in range(0, columns.inputs, tile[1])
+    ]
+    for own, following in zip(tiles, [*tiles[1:], []], strict=True):
+        for place in own:
+            for at in made_by(place, axes, padding):
+                left[at] -= 1
+                begun.add(at)
+        soon = {at for place in following for at in made_by(place, axes, padding)}
+        most = max(most, sum(left[at] > 0 and at not in soon for at in begun))
+    return most
+
+
+@st.composite
+def geometries(draw: st.DrawFn) -> tuple[tuple[Spread, Spread], int]:
+    padding, axes = draw(st.integers(0, 1)), []
+    for _ in range(2):
+        inputs, taps = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+        stride, dilation = draw(st.integers(1, 3)), draw(st.integers(1, 2))
+        outputs = stride * (inputs - 1) + dilation * (taps - 1) + 1 - 2 * padding
+        assume(outputs > 0)
+        axes.append(Spread(inputs=inputs, outputs=outputs, taps=taps, stride=stride, dilation=dilation))
+    return (axes[0], axes[1]), padding
+
+
+def made_of(axes: tuple[Spread, Spread]) -> Phases:
+    rows, columns = axes
+    undilated = rows.dilation == columns.dilation == 1
+    return phases((rows.taps, columns.taps), (rows.stride, columns.stride), undilated=undilated)
+
+
+def layer_of(axes: tuple[Spread, Spread], channels: int = 3, inputs: int = 2) -> Layer:
+    rows, columns = axes
+    made = made_of(axes)
+    taps = dict(zip(("FY", "FX"), made.taps, strict=True))
+    nest = LoopNest(
+        K=channels * made.positions,
+        C=inputs,
+        OY=rows.inputs,
+        OX=columns.inputs,
+        input_height=rows.inputs,
+        input_width=columns.inputs,
+        **taps,
+    )
+    elements, read = channels * rows.outputs * columns.outputs, inputs * rows.inputs * columns.inputs
+    return Layer(
+        name="up",
+        operator="conv_transpose2d",
+        nest=nest,
+        output_channels=channels,
+        parameters=(Parameter(name="w", size_bytes=nest.weight_elements),),
+        input_bytes=read,
+        model_input_bytes=read,
+        output_bytes=elements,
+        model_output_bytes=elements,
+        **overlapping(made, nest, axes, channels=channels, elements=elements),
+    )
+
+
+def cost_of(layer: Layer, room_bytes: int, residency: Residency) -> LayerCost | str:
+    """On an Edge TPU with so much room for activations."""
+    edge_tpu = load_system("edge_tpu")
+    (placed,) = edge_tpu.accelerators
+    small = replace(placed, spec=with_room(placed.array, {"activation_buffer": room_bytes}))
+    graph = LayerGraph(name="g", layers=(layer,), edges=())
+    table = price(graph, replace(edge_tpu, accelerators=(small,)))
+    return table.refusals.get((layer.name, "edge_tpu")) or table.cost(layer.name, "edge_tpu", residency)
+
+
+@given(drawn=geometries(), tile=st.tuples(st.integers(1, 5), st.integers(1, 5)))
+def test_no_more_sums_wait_than_there_is_room_for(
+    drawn: tuple[tuple[Spread, Spread], int], tile: tuple[int, int]
+) -> None:
+    axes, padding = drawn
+    layer = layer_of(axes)
+    if made_of(axes).overlap:
+        assert 3 * most_waiting(axes, padding, tile) <= layer.waiting_elements
+
+
+def test_the_sums_of_a_doubling_convolution_wait_for_a_row_and_leave_once() -> None:
+    """Six by six positions of eight channels: 2,592 columns, of which 1,152 sums are left."""
+    axis = Spread(inputs=6, outputs=12, taps=3, stride=2, dilation=1)
+    layer = layer_of((axis, axis), channels=8)
+    assert (layer.nest and layer.nest.output_elements, layer.summed_elements) == (2592, 1152)
+    assert (layer.waiting_elements, layer.waiting_rows) == (8 * 12, 1)
+    wide = replace(axis, outputs=13)
+    assert most_waiting((wide, wide), 0, (1, 1)) == 13 - 3
+    cost = cost_of(layer, 4096, Residency())
+    assert isinstance(cost, LayerCost)
+    assert (cost.memory_write_bytes, cost.memory_read_bytes) == (1152, 72 + layer.parameter_bytes)
+
+
+@given(drawn=geometries(), room=st.integers(1, 2000), kept=st.booleans())
+def test_each_sum_leaves_once_where_those_that_wait_have_room_and_else_columns_come_back(
+    drawn: tuple[tuple[Spread, Spread], int], room: int, kept: bool
+) -> None:
+    layer = layer_of(drawn[0])
+    cost = cost_of(layer, room, Residency(output=kept))
+    if isinstance(cost, str) or cost.residency.output != kept:
+        return
+    waiting_bytes = 4 * layer.waiting_elements
+    columns = layer.nest.output_elements if layer.nest else 0
+    again = columns if layer.waiting_elements and waiting_bytes >= room else 0
+    sums = {line.operand: line for line in cost.traffic if line.level == "memory"}
+    if "output" in sums and sums["output"].read_bytes:  # not all channels at once: sums leave and come back
+        return
+    assert cost.memory_write_bytes == (0 if kept else layer.output_bytes + again)
+    assert (sums["vector"].read_bytes if "vector" in sums else 0) == again
