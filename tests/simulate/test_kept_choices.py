@@ -13,7 +13,7 @@ from mensa_sim.simulate.inference import run_in_turn
 from mensa_sim.simulate.plan.kept import NODES, SMALLEST_ROOM, kept_choices, with_room
 from mensa_sim.simulate.plan.options import FULL
 from mensa_sim.simulate.plan.plan import Plan, make_plan
-from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
+from mensa_sim.simulate.plan.residency import most_saving, offer_of
 from mensa_sim.simulate.plan.variants import variants_of
 from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.study.run import flows
@@ -41,7 +41,7 @@ def every_choice() -> list[KeptParameters]:
     for room_bytes in rooms:
         offer = offer_of([in_room(room_bytes)], SYSTEM.accelerators[0])
         for budget_bytes in {CAPACITY_BYTES, room_bytes if room_bytes * 2 >= CAPACITY_BYTES else CAPACITY_BYTES}:
-            kept = most_saving(Offer(own=offer.own, able=offer.able, capacity_bytes=budget_bytes), NODES)
+            kept = most_saving(replace(offer, capacity_bytes=budget_bytes), NODES)
             layers = tuple(PLAN.units[index].layers[0] for _, index in sorted(kept))
             found.append(KeptParameters(accelerator="edge_tpu", layers=layers, room_bytes=room_bytes))
     return found

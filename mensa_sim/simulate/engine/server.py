@@ -187,14 +187,10 @@ class Server:
 
     def _load(self, request: Request, unit: PlannedUnit) -> None:
         """Its parameters are there now; they stay if they are pinned, also for other units that have no more."""
-        plan = request.plan
-        key = plan.name, unit.index
+        key = request.plan.name, unit.index
         if key in self._pinned.units and key not in self._loaded:
-            self._loaded.add(key)
             self._loaded_bytes += unit.parameter_bytes
-            for other in plan.sharing.get(unit.index, ()):
-                if (plan.name, other) in self._pinned.units:
-                    self._loaded.add((plan.name, other))
+            self._loaded.update(each for each in self._pinned.alike[key] if each in self._pinned.units)
 
     def _keep_output(
         self, request: Request, unit: PlannedUnit, reader: int, resident: bool, incoming: bool

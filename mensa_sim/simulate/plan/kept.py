@@ -7,7 +7,7 @@ from mensa_sim.cost.table import CostTable
 from mensa_sim.schedule.data_plan import KeptParameters
 from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
-from mensa_sim.simulate.plan.residency import Offer, most_saving, offer_of
+from mensa_sim.simulate.plan.residency import most_saving, offer_of
 from mensa_sim.simulate.plan.variants import Variants, variants_of
 
 SMALLEST_ROOM = 16
@@ -47,7 +47,7 @@ def _new_choices(plan: Plan, costs: CostTable, options: Options, accelerator: st
         offer, own = offer_of([fitted], placed), tuple(u.variants for u in fitted.units if u.accelerator == accelerator)
         budgets = (capacity_bytes, room_bytes) if room_bytes * 2 >= capacity_bytes else (capacity_bytes,)
         for budget_bytes in dict.fromkeys(budgets):
-            kept = most_saving(Offer(own=offer.own, able=offer.able, capacity_bytes=budget_bytes), NODES)
+            kept = most_saving(replace(offer, capacity_bytes=budget_bytes), NODES)
             layers = tuple(plan.units[index].layers[0] for _, index in sorted(kept))
             if (layers, own) not in seen:
                 seen.append((layers, own))

@@ -54,6 +54,8 @@ class Plan:
 
     name: str
     """Its own among all that run on a system."""
+    model: str
+    """Whose parameters it reads: plans of one model have those of a name in common."""
     graph: LayerGraph
     data: DataPlan
     """Where its tensors live between layers."""
@@ -81,10 +83,12 @@ def make_plan(
     options: Options = PLAIN,
     *,
     name: str | None = None,
+    model: str | None = None,
     data: DataPlan = LAYER_BY_LAYER,
 ) -> Plan:
     """The plan of one inference; it has the graph's name where none is given, and keeps tensors where `data` says.
 
+    Its parameters are its own where no `model` is given that has them in common with other plans.
     `UsageError` where the assignment does not fit graph and system, `InfeasibleError` where an accelerator cannot
     run a layer, a recurrent group is torn apart or two memories have no link.
     """
@@ -98,6 +102,7 @@ def make_plan(
     def new() -> Plan:
         return Plan(
             name=name or graph.name,
+            model=model or name or graph.name,
             graph=graph,
             data=data,
             units=tuple(_units(graph, costs, options, data, members, where, copies, homes)),
@@ -114,7 +119,7 @@ def make_plan(
         return new()
     # Beside costs it depends on where tensors lie and on who waits for whom: on no link's speed.
     moves = tuple((copy.after, copy.after_copy, copy.dependents) for copy in copies)
-    key = ("plan", name, options, data, *where, *homes_of_units(system, where), moves)
+    key = ("plan", name, model, options, data, *where, *homes_of_units(system, where), moves)
     return replace(costs.made_of_all(key, new), copies=copies)
 
 

@@ -1,6 +1,6 @@
 """Which parameters stay in an accelerator's parameter buffer between inferences."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import field, replace
 
 from mensa_sim.cost.parameter_cache import kept_in_tiles
@@ -24,6 +24,8 @@ class Pinned:
     size_bytes: int
     room_bytes: int | None
     """Left beside them for tiles and prefetched parameters; none where what streams passes by the buffer."""
+    alike: Mapping[UnitKey, Sequence[UnitKey]]
+    """Of each of them, those with the very same parameters, itself included."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class Offer:
     able: Mapping[UnitKey, PlannedUnit]
     """Those of them that save something by staying."""
     capacity_bytes: int
+    models: Mapping[str, str]
+    """By plan, whose parameters they are."""
     _largest_first: Sequence[tuple[UnitKey, PlannedUnit]] = field(init=False, repr=False, compare=False)
     """By what they need to stream."""
 
@@ -42,8 +46,13 @@ class Offer:
         object.__setattr__(self, "_largest_first", order)
 
     def tensors(self, kept: Iterable[UnitKey]) -> dict[tuple[str, str], int]:
-        """Bytes by plan and tensor; one that several units use takes its room once."""
-        return {(key[0], tensor.name): tensor.size_bytes for key in kept for tensor in self.own[key].parameters}
+        """Bytes by model and tensor; one that several units use takes its room once."""
+        return {place: size for key in kept for place, size in self.of(key).items()}
+
+    def of(self, key: UnitKey) -> dict[tuple[str, str], int]:
+        """The same of one unit."""
+        model = self.models[key[0]]
+        return {(model, tensor.name): tensor.size_bytes for tensor in self.own[key].parameters}
 
     def fits(self, kept: Sequence[UnitKey]) -> bool:
         """Whether these may stay: beside them the largest tile that is streamed must still fit."""
@@ -73,8 +82,8 @@ class Offer:
     def _first_streamed(self, first: int, kept: Container[UnitKey], tensors: Container[tuple[str, str]]) -> int:
         """From a place on among the largest, that of the first one that streams beside what stays."""
         for place in range(first, len(self._largest_first)):
-            key, unit = self._largest_first[place]
-            lies_there = key in self.able and all((key[0], tensor.name) in tensors for tensor in unit.parameters)
+            key, _ = self._largest_first[place]
+            lies_there = key in self.able and all(tensor in tensors for tensor in self.of(key))
             if key not in kept and not lies_there:
                 return place
         return len(self._largest_first)
@@ -95,7 +104,7 @@ def most_saving(offer: Offer, max_nodes: int = MAX_NODES) -> list[UnitKey]:
     items = [
         Item(
             value=unit.variants.saved_bytes,
-            tensors={f"{key[0]}/{tensor.name}": tensor.size_bytes for tensor in unit.parameters},
+            tensors={"/".join(tensor): size for tensor, size in offer.of(key).items()},
             tile_bytes=unit.variants.streamed.parameter_bytes,
         )
         for key, unit in able.items()
@@ -125,6 +134,7 @@ def offer_of(plans: Sequence[Plan], placed: PlacedAccelerator) -> Offer:
         own=units,
         able={key: unit for key, unit in units.items() if unit.parameter_bytes and unit.variants.saved_bytes > 0},
         capacity_bytes=placed.spec.buffer_bytes.get("parameter", 0),
+        models={plan.name: plan.model for plan in plans},
     )
 
 
@@ -147,7 +157,15 @@ def pin(plans: Sequence[Plan], system: System, accelerator: str, policy: str) ->
         kept = choose(offer)
     size_bytes = sum(offer.tensors(kept).values())
     room_bytes = None if behind_host else offer.capacity_bytes - size_bytes
-    return Pinned(units=frozenset(kept), size_bytes=size_bytes, room_bytes=room_bytes)
+    alike: dict[Hashable, list[UnitKey]] = {}
+    for key in kept:
+        alike.setdefault(tuple(offer.of(key)), []).append(key)
+    return Pinned(
+        units=frozenset(kept),
+        size_bytes=size_bytes,
+        room_bytes=room_bytes,
+        alike={key: same for same in alike.values() for key in same},
+    )
 
 
 def pins_of(plans: Sequence[Plan], system: System, options: Options) -> dict[str, Pinned]:

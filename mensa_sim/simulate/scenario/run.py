@@ -148,7 +148,8 @@ def _plans_of_phases(stream: str, phases: TalkPhases, options: Options) -> Plans
 
     def plan(kind: str, tokens: int, each: Scheduled) -> Plan:
         name = f"{each.graph.name} of {stream}, {kind} {tokens}"
-        return make_plan(each.graph, each.costs, each.assignment, options, name=name, data=each.data)
+        model = f"model of {stream}"
+        return make_plan(each.graph, each.costs, each.assignment, options, name=name, model=model, data=each.data)
 
     prompts = {}
     for tokens, each in phases.prompts.items():
