@@ -10,11 +10,44 @@ from mensa_sim.workload.own_mapping import OwnMapping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LoopNest:
-    """The loops of one step of a convolution or matrix product, in ZigZag's letters.
+class LoopBounds:
+    """The loop bounds of one step of a convolution or matrix product, in ZigZag's letters; those left out are 1."""
 
-    B batch, G group, K output channels and C input channels *per group*, OY and OX output rows and columns,
-    FY and FX filter rows and columns. The three operands index them as
+    B: int = 1
+    """Batch."""
+    G: int = 1
+    """Groups."""
+    K: int = 1
+    """Output channels of a group."""
+    C: int = 1
+    """Input channels of a group."""
+    OY: int = 1
+    """Output rows."""
+    OX: int = 1
+    """Output columns; the rows of a matrix product."""
+    FY: int = 1
+    """Filter rows."""
+    FX: int = 1
+    """Filter columns."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """In the order of `DIMS`."""
+        return tuple(getattr(self, dim) for dim in DIMS)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one step: the product of all loop bounds.
+
+        >>> LoopBounds(K=64, C=3, OY=112, OX=112, FY=3, FX=3).macs
+        21676032
+        """
+        return math.prod(self.sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopNest(LoopBounds):
+    """The loops of one step. The three operands index them as
 
         output[B, G, K, OY, OX] += weight[G, K, C, FY, FX] * input[B, G, C, IY, IX]
         IY = stride_y * OY + dilation_y * FY - padding;  IX likewise
@@ -22,14 +55,6 @@ class LoopNest:
     A matrix product is B, G, K, C and OX (rows). Input height and width are the real ones, without padding.
     """
 
-    B: int = 1
-    G: int = 1
-    K: int = 1
-    C: int = 1
-    OY: int = 1
-    OX: int = 1
-    FY: int = 1
-    FX: int = 1
     stride_y: int = 1
     stride_x: int = 1
     dilation_y: int = 1
@@ -38,21 +63,7 @@ class LoopNest:
     input_width: int = 1
 
     def __post_init__(self) -> None:
-        at_least(1, self, *self.__slots__, label="loop nest")
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The loop bounds in the order of `DIMS`."""
-        return tuple(getattr(self, dim) for dim in DIMS)
-
-    @property
-    def macs(self) -> int:
-        """Multiply-accumulates of one step: the product of all loop bounds.
-
-        >>> LoopNest(K=64, C=3, OY=112, OX=112, FY=3, FX=3, input_height=224, input_width=224).macs
-        21676032
-        """
-        return math.prod(self.sizes)
+        at_least(1, self, *DIMS, *self.__slots__, label="loop nest")
 
     @property
     def depthwise(self) -> bool:

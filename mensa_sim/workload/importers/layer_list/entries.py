@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from mensa_sim.io.faults import Fault
 from mensa_sim.records import dataclass
-from mensa_sim.workload.dims import window_span
-from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopNest
+from mensa_sim.workload.dims import DIMS, window_span
+from mensa_sim.workload.layer import MAX_BITS, OPERAND_WIDTHS, LoopBounds, LoopNest
 from mensa_sim.workload.operators.convolution import Phases, phases
 from mensa_sim.workload.operators.elementwise import OPERATIONS_PER_ELEMENT as ELEMENTWISE
 
@@ -43,35 +43,16 @@ _COMMON = ("convolution", "linear", "matmul", "elementwise", "activation", "pool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dims:
-    """The loop bounds of one step, in the letters of `LoopNest`; those left out are 1."""
-
-    B: int = 1
-    """Batch."""
-    G: int = 1
-    """Groups."""
-    K: int = 1
-    """Output channels of a group."""
-    C: int = 1
-    """Input channels of a group."""
-    OY: int = 1
-    """Output rows."""
-    OX: int = 1
-    """Output columns; the rows of a matrix product."""
-    FY: int = 1
-    """Filter rows."""
-    FX: int = 1
-    """Filter columns."""
+class Dims(LoopBounds):
+    """The loop bounds of one step; those left out are 1."""
 
     def __post_init__(self) -> None:
-        for dim in self.__slots__:
-            size = getattr(self, dim)
+        for dim, size in zip(DIMS, self.sizes, strict=True):
             most = MAX_TAPS if dim in ("FY", "FX") else MAX_STEPS
             if not 1 <= size <= most:
                 raise ValueError(f"{dim} is {size}, must be at {'least 1' if size < 1 else f'most {most}'}")
-        macs = math.prod(getattr(self, dim) for dim in self.__slots__)
-        if macs > MAX_MACS:
-            raise ValueError(f"{macs} MACs in one step, at most {MAX_MACS} can be counted exactly")
+        if self.macs > MAX_MACS:
+            raise ValueError(f"{self.macs} MACs in one step, at most {MAX_MACS} can be counted exactly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +212,7 @@ class LayerEntry:
         """The loop nest, given the rows and columns of the real input."""
         if self.dims is None:
             return None
-        sizes = {dim: getattr(self.dims, dim) for dim in self.dims.__slots__}
+        sizes = dict(zip(DIMS, self.dims.sizes, strict=True))
         if self.is_transposed:
             rows, columns = input_size
             taps = dict(zip(("FY", "FX"), self.phases.taps, strict=True))
