@@ -16,6 +16,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis, PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
+from mensa_sim.workload.dims import OPERANDS
 from mensa_sim.workload.layer import LoopNest
 
 SYSTEM = load_system("edge_tpu")
@@ -92,6 +93,23 @@ def test_larger_registers_try_no_tile_that_the_sram_around_them_cannot_hold() ->
         costs = [best(nest, machine, MEMORY, model_of(small), objective) for machine in (small, large)]
         small_cost, large_cost = (cost for cost in costs if cost is not None)
         assert figure(large_cost) <= figure(small_cost) * (1 + 1e-9)
+
+
+def test_larger_shared_registers_try_the_tiles_that_smaller_ones_hold() -> None:
+    """A larger tile of one operand in them leaves less room for the others in the SRAM around."""
+    spec = load_system("edge_tpu").accelerators[0].array
+    axes = (Axis(size=1, dims=("FX*FY", "B", "C")), Axis(size=3, dims=("B",)), Axis(size=1, dims=("G",)))
+    dataflow = replace(spec.dataflow, axes=axes, stationary="weight", pipeline_cycles=3, pipeline_cycles_per="pass")
+    registers = Level(name="registers", serves=OPERANDS, capacity_bytes=64)
+    sram = Level(name="sram", serves=OPERANDS, capacity_bytes=179, read_bits=64, write_bits=128, min_bits=16)
+    small = replace(spec, dataflow=dataflow, levels=(registers, sram), macs_per_pe=1, rates={}, accumulator_bits=32)
+    nest = LoopNest(B=2, G=3, C=2, OY=3, OX=5, FX=2, stride_y=3, dilation_y=2, input_height=6, input_width=6)
+    costs = [
+        best(nest, machine, MEMORY, model_of(small), "edp")
+        for machine in (small, with_level(small, "registers", capacity_bytes=286))
+    ]
+    small_cost, large_cost = (cost for cost in costs if cost is not None)
+    assert figure(large_cost) <= figure(small_cost) * (1 + 1e-9)
 
 
 @given(data=st.data())

@@ -1,7 +1,7 @@
 """Tiles of the stages below the last: all that registers and inner SRAMs can hold, for all nests of a search at once.
 
-No tile is left out because a larger one fits, as that one may ask for a last tile that does not fit; what takes nothing
-away is found by comparing figures.
+No tile is left out because a larger one fits, as that one may ask for tiles around it that do not fit: a chain is left
+out only where a larger one has the same tiles around it. What else takes nothing away is found by comparing figures.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, distinct, numbered, picked, spans
+from mensa_sim.arrays import Bools, Floats, distinct, picked, spans
 from mensa_sim.cost.counts.crossing import pick
 from mensa_sim.cost.counts.room import taken_bits
 from mensa_sim.cost.counts.tiles import Indices
@@ -43,8 +43,26 @@ class Chains:
     """[chain] The nest that it belongs to; the chains of a nest lie together."""
     tiles: tuple[Indices, ...]
     """[stage][chain] By their numbers in a pool."""
+    larger: Indices
+    """[chain, dim] The next larger extent with which the chain is tried too, if all of its tiles end at the same one; 0
+    if it is not. Within the same tiles the larger chain is never worse: it holds several tiles where this one has one,
+    and no loops change places.
+    """
     orders: tuple[Indices, ...] = ()
     """[block][chain] Which of the rotations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RegisterTiles:
+    """Tiles of the registers of one nest."""
+
+    extents: Indices
+    """[tile, dim]"""
+    larger: Indices
+    """[tile, dim] As of chains."""
+
+    def __len__(self) -> int:
+        return len(self.extents)
 
 
 class HeldTiles(Protocol):
@@ -145,34 +163,35 @@ class Rooms:
 
 def first_chains(pool: TilePool) -> Chains:
     """The tiles of the registers of each nest."""
-    tiles = [list(tile.values()) for task in pool.tasks for tile in task.registers]
-    owner = np.repeat(np.arange(len(pool.tasks)), [len(task.registers) for task in pool.tasks])
-    extents = np.array(tiles, dtype=np.int64).reshape(len(owner), len(pool.dims))
-    return Chains(task=owner, tiles=(pool.numbers(owner, extents),))
+    each = [task.registers for task in pool.tasks]
+    owner = np.repeat(np.arange(len(pool.tasks)), [len(tiles) for tiles in each])
+    tiles = pool.numbers(owner, np.concatenate([tiles.extents for tiles in each]))
+    return Chains(task=owner, tiles=(tiles,), larger=np.concatenate([tiles.larger for tiles in each]))
 
 
 def grown(pool: TilePool, inner: Chains) -> Chains:
     """The chains with a tile of one stage more, and every order of the block below it."""
-    inside, which = numbered(inner.tiles[-1], len(pool.task))
-    above, below = _tiles_above(pool, inside, len(inner.tiles))
+    first, which = distinct([inner.tiles[-1], *inner.larger.T])
+    inside, beside = inner.tiles[-1][first], inner.larger[first]
+    above, below = _tiles_above(pool, inside, beside, len(inner.tiles))
+    larger = _larger(pool, above, inside[below], beside[below], len(inner.tiles))
     stationary = pool.tasks[0].target.accelerator.dataflow.stationary
     innermost = FREE_GROUP[stationary] if len(inner.tiles) == 1 else None
     allowed = _orders(pool, inside[below], above, innermost)
     many = np.bincount(below, minlength=len(inside))
     chain, tile = spans((np.cumsum(many) - many)[which], many[which])
     place, order = np.nonzero(allowed[tile])
-    old = picked(inner, chain[place])
-    return Chains(task=old.task, tiles=(*old.tiles, above[tile[place]]), orders=(*old.orders, order))
+    old, mine = picked(inner, chain[place]), tile[place]
+    return Chains(task=old.task, tiles=(*old.tiles, above[mine]), larger=larger[mine], orders=(*old.orders, order))
 
 
-def _tiles_above(pool: TilePool, inside: Indices, stage: int) -> tuple[Indices, Indices]:
+def _tiles_above(pool: TilePool, inside: Indices, beside: Indices, stage: int) -> tuple[Indices, Indices]:
     """[tile] The tiles that a stage holds around smaller ones, and in which place their own stands."""
-    owner, extents = pool.task[inside], pool.extents[inside]
+    owner = pool.task[inside]
     counts, firsts, values = [], [], []
     for column, dim in enumerate(pool.dims):
-        first, which = distinct([owner, extents[:, column]])
-        pairs = zip(owner[first].tolist(), extents[first, column].tolist(), strict=True)
-        each = [pool.tasks[task].inner_extents(dim, extent) for task, extent in pairs]
+        of_set, which = pool.around(inside, beside, column)
+        each = [pool.tasks[task].inner_extents(dim, *extents) for task, *extents in of_set]
         many = np.array([len(some) for some in each], dtype=np.intp)
         counts.append(many[which])
         firsts.append((np.cumsum(many) - many)[which])
@@ -190,6 +209,17 @@ def _tiles_above(pool: TilePool, inside: Indices, stage: int) -> tuple[Indices, 
     sums = (pool.trips(adding)[above] > 1) & (own[above] != own[inside][below])
     fits = _fitting(pool, stage)[above, sums.astype(np.intp)]
     return above[fits], below[fits]
+
+
+def _larger(pool: TilePool, above: Indices, inside: Indices, beside: Indices, stage: int) -> Indices:
+    """[tile, dim] The larger extents beside tiles inside, if those above end at the same ones and larger ones fit."""
+    found: Indices = np.where(pool.extents[above] == pool.extents[inside], beside, 0)
+    tile, column = np.nonzero(found)
+    extents = pool.extents[above[tile]]
+    extents[np.arange(len(tile)), column] = found[tile, column]
+    numbers = pool.numbers(pool.task[above[tile]], extents)
+    found[tile, column] *= _fitting(pool, stage)[numbers].all(axis=1)
+    return found
 
 
 def _fitting(pool: TilePool, stage: int) -> Bools:

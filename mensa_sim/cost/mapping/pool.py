@@ -63,6 +63,13 @@ class TilePool:
         found: Indices = self._begins[task] + sum((extents[:, dim] - 1) * self._strides[task, dim] for dim in along)
         return found
 
+    def around(self, inside: Indices, beside: Indices, dim: int) -> tuple[list[list[int]], Indices]:
+        """What tells which extents along a dim are tried around tiles: nest, extent, and the larger one beside; and for
+        each tile which of these is its own."""
+        columns = [self.task[inside], self.extents[inside, dim], beside[:, dim]]
+        first, which = distinct(columns)
+        return np.stack(columns, axis=1)[first].tolist(), which
+
     def column(self, name: Hashable, of: Callable[[int], npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """[tile] What is known by a name; `of` tells it of all tiles from some number on."""
         known = self._columns.get(name)

@@ -1,4 +1,4 @@
-"""The tiles of the registers of some nests: none of them lies inside another one, but for one pass of the array."""
+"""The tiles of the registers of some nests: where operands share them all, else those that lie in no other one."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mensa_sim.arrays import Bools, Floats, distinct
+from mensa_sim.arrays import Bools, Floats, distinct, joined, picked
 from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
 from mensa_sim.cost.mapping.candidates import CHANNELS, stage_count
-from mensa_sim.cost.mapping.chains import Rooms
+from mensa_sim.cost.mapping.chains import RegisterTiles, Rooms
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import Operand, in_window, relevant
@@ -88,9 +88,9 @@ class NestTiles:
         return found
 
 
-def registers_of(tasks: Sequence["NestTask"]) -> list[list[Mapping[str, int]]]:
-    """For each of some nests that are alike the extents that its registers hold and around which the levels beyond may
-    hold tiles, one pass of the array first; none where not even that fits its registers, or its inner SRAMs."""
+def registers_of(tasks: Sequence["NestTask"]) -> list[RegisterTiles]:
+    """For each of some nests that are alike the tiles that its registers hold and around which the levels beyond may
+    hold some, one pass of the array first; none where not even that fits its registers, or its inner SRAMs."""
     first, dims = tasks[0], tasks[0].unrolling.dims
     lanes = np.array([list(task.unrolling.lanes.values()) for task in tasks], np.float64)  # [task, dim]
 
@@ -121,16 +121,55 @@ def registers_of(tasks: Sequence["NestTask"]) -> list[list[Mapping[str, int]]]:
     }
     owner = np.repeat(np.array(list(tried), dtype=np.intp), [len(each) for each in tried.values()])
     combined = np.array([tile for each in tried.values() for tile in each], np.float64).reshape(-1, len(dims))
-    found = [[lanes[number].astype(np.int64).tolist()] if number in passes else [] for number in range(len(tasks))]
-    for number, tiles in fitting(owner, combined).items():
-        outermost = tiles[_outermost(tiles)].astype(np.int64).tolist()
-        found[number] += [tile for tile in outermost if tile != found[number][0]]
+    single = lanes.astype(np.int64)
+    alone = [single[number : number + (number in passes)] for number in range(len(tasks))]
+    found = [RegisterTiles(extents=each, larger=np.zeros_like(each)) for each in alone]
+    for number, fits in fitting(owner, combined).items():
+        found[number] = _in_turn(tasks[number], fits.astype(np.int64))
     if first.inner_rooms:
         owner = np.repeat(np.arange(len(tasks)), [len(each) for each in found])
-        every = np.array([tile for each in found for tile in each], np.float64).reshape(-1, len(dims))
-        fits = iter(hold(first.inner_rooms, owner, every, larger=True).tolist())
-        found = [[tile for tile in each if next(fits)] for each in found]
-    return [[dict(zip(dims, tile, strict=True)) for tile in each] for each in found]
+        hopeful = hold(first.inner_rooms, owner, joined(found).extents.astype(np.float64), larger=True)
+        found = [picked(each, np.flatnonzero(hopeful[owner == number])) for number, each in enumerate(found)]
+    return found
+
+
+def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
+    """Of all that fit, [tile, dim], one pass of the array, those that lie in no other one, and where operands share
+    registers the rest."""
+    each = [np.unique(along, return_inverse=True) for along in tiles.T]
+    fits = np.zeros([len(sizes) + 1 for sizes, _ in each], dtype=bool)  # [*position along a dim], one beyond the last
+    fits[tuple(place for _, place in each)] = True
+    larger = np.zeros_like(tiles)
+    for row, (sizes, place) in enumerate(each):
+        beside = fits[tuple(own + (dim == row) for dim, (_, own) in enumerate(each))]
+        larger[:, row] = np.where(beside, np.append(sizes, 0)[place + 1], 0)
+    inside: Bools = np.asarray(larger.any(axis=1))
+    order = np.argsort(inside, kind="stable")
+    order = np.concatenate([[0], order[order > 0]])
+    shared = _shared(task)
+    if not shared:
+        order = order[(order == 0) | ~inside[order]]
+    larger[:, [not shared or _may_cost(task, dim) for dim in task.unrolling.dims]] = 0
+    return RegisterTiles(extents=tiles[order], larger=larger[order])
+
+
+def _shared(task: "NestTask") -> bool:
+    """Whether operands share registers, where a larger tile of one leaves less room for the others.
+
+    Elsewhere tiles that lie in others are left out, though these may leave too little room in the SRAMs around them.
+    """
+    names = [stop.level.name for way in task.ways.values() for stop in way.stops if not stop.level.ported]
+    return len(set(names)) < len(names)
+
+
+def _may_cost(task: "NestTask", dim: str) -> bool:
+    """Whether larger tiles along a dim may be worse within the same ones around: where memory fills the registers, the
+    array waits longer for the first one; outputs that are final sooner may be wider than their sums; what is fixed of
+    the last tile is no multiple of them."""
+    output = task.ways["output"]
+    from_memory = (way.operand for way in task.ways.values() if way.stops and not way.ported)
+    wider = output.partial_bits < output.final_bits
+    return wider or task.fixes(dim) or any(relevant(operand, dim) for operand in from_memory)
 
 
 def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
@@ -144,12 +183,3 @@ def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
             sizes = {trips, *(2**power for power in range(1, trips.bit_length()) if deep or dim in CHANNELS)}
             for size in sizes:
                 yield row, min(lanes * size, largest)
-
-
-def _outermost(tiles: Floats) -> Bools:
-    """[tile] Those of some, [tile, dim], that lie in no other one."""
-    within: Bools = np.ones((len(tiles), len(tiles)), dtype=bool)  # each tile lies in itself
-    for along in tiles.T:
-        within &= along[:, None] <= along
-    found: Bools = within.sum(axis=1) == 1
-    return found

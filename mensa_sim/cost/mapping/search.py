@@ -49,7 +49,7 @@ _FEW = 512
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _SOME = 50
-"""Chains of a nest above which its last tiles are looked at where time alone counts: a choice."""
+"""Chains of a nest above which its last tiles are looked at where time counts: a choice."""
 _MANY = 200
 """Chains of a nest above which four times as many are followed again: a choice."""
 _PIECE = 1024
@@ -126,7 +126,8 @@ class Search:
         """The chain of each nest whose tiles are all one pass of the array."""
         first = np.zeros(len(self.tasks), dtype=np.intp)
         tiles, orders = (self._pool.lanes,) * (1 + self._inner_stages), (first,) * self._inner_stages
-        return Chains(task=np.arange(len(self.tasks)), tiles=tiles, orders=orders)
+        alone = np.zeros_like(self._pool.sizes)
+        return Chains(task=np.arange(len(self.tasks)), tiles=tiles, larger=alone, orders=orders)
 
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
@@ -135,7 +136,7 @@ class Search:
 
         anything = reached = np.full((2, len(residencies), len(self.tasks)), np.inf)
         lowest = [self.floors.demand(case) for case in residencies]
-        by_time = objective_named(self.target.objective).energy_power == 0
+        timed = objective_named(self.target.objective).latency_power > 0
         last: dict[int, LastTiles] = {}
 
         def around(inner: Chains) -> tuple[Chains, Floats]:
@@ -178,7 +179,7 @@ class Search:
         reached = followed(some, floors, _FIRST)
         hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
         some, least_s = picked(some, hopeful), least_s[:, hopeful]
-        for task in np.flatnonzero(np.bincount(some.task) > _SOME).tolist() if by_time else ():
+        for task in np.flatnonzero(np.bincount(some.task) > _SOME).tolist() if timed else ():
             last[task] = LastTiles(self._pool, task, residencies, lowest)
         known: Floats | None = floors[..., hopeful]
         while len(some.task):

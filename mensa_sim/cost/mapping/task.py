@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, lru_cache
-from math import prod
 
 import numpy as np
 
+from mensa_sim.arrays import distinct
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import elements_of_tiles
 from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
-from mensa_sim.cost.mapping.chains import Rooms
+from mensa_sim.cost.mapping.chains import RegisterTiles, Rooms
 from mensa_sim.cost.mapping.registers import NestTiles, registers_of
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -36,12 +36,13 @@ class Target:
 
 
 @lru_cache(maxsize=65536)
-def extents_above(size: int, inside: int, limit: int, *, doubled: bool = False) -> tuple[int, ...]:
+def extents_above(size: int, inside: int, limit: int, *, beside: int = 0, doubled: bool = False) -> tuple[int, ...]:
     """Extents that are tried along a dim for tiles of smaller ones, the whole dim first; also what doubles these and
-    cuts the dim evenly, if it is asked for."""
+    cuts the dim evenly, if it is asked for; but not those that are tried for larger ones beside."""
     trips = -(-size // inside)
     cuts = splits(trips, limit) + (doublings(trips) if doubled else ())
-    return tuple(dict.fromkeys(min(size, inside * cut) for cut in cuts))
+    without = extents_above(size, beside, limit, doubled=doubled) if beside else ()
+    return tuple(dict.fromkeys(extent for cut in cuts if (extent := min(size, inside * cut)) not in without))
 
 
 class NestTask:
@@ -70,32 +71,44 @@ class NestTask:
         self.constant_pj = self._constant_pj()
 
     @cached_property
-    def registers(self) -> list[Mapping[str, int]]:
+    def registers(self) -> RegisterTiles:
         """Tiles of the first stage; none where not even one pass of the array fits the inner levels."""
         return registers_of([self])[0]
 
     @cached_property
     def entries(self) -> int:
         """Combinations of extents of the last stage over those of the first one."""
-        return sum(prod(len(self.last_extents(*pair)) for pair in each.items()) for each in self.registers)
+        found = np.ones(len(self.registers), dtype=np.int64)
+        for dim, *pairs in zip(self.unrolling.dims, self.registers.extents.T, self.registers.larger.T, strict=True):
+            first, which = distinct(pairs)
+            some = np.stack(pairs, axis=1)[first].tolist()
+            many = [len(self.last_extents(dim, *pair)) for pair in some]
+            found *= np.array(many, dtype=np.int64)[which] - (pairs[1] > 0)
+        return int(found.sum())
+
+    def fixes(self, dim: str) -> bool:
+        """Whether the extent of the last tile along a dim is fixed."""
+        return dim in self._tile
 
     def largest(self, dim: str) -> int:
         """The largest extent along a dim."""
         return self._tile.get(dim, self.unrolling.sizes[dim])
 
-    def extents_above(self, dim: str, inside: int) -> tuple[int, ...]:
-        """Extents that are tried along a dim around a tile of a smaller one."""
-        return extents_above(self.unrolling.sizes[dim], inside, self._limits[dim])
-
-    def inner_extents(self, dim: str, inside: int) -> list[int]:
-        """Those that are tried in an inner stage, within what is fixed of the last tile."""
-        size, doubled = self.unrolling.sizes[dim], dim in CHANNELS
-        found = extents_above(size, inside, self._limits[dim], doubled=doubled)
+    def inner_extents(self, dim: str, inside: int, beside: int = 0) -> list[int]:
+        """Extents that are tried along a dim of an inner stage around a tile of a smaller one, within what is fixed of
+        the last tile, but for those that are tried around a larger tile beside."""
+        size, limit, doubled = self.unrolling.sizes[dim], self._limits[dim], dim in CHANNELS
+        found = extents_above(size, inside, limit, beside=beside, doubled=doubled)
         return [extent for extent in found if extent <= self._tile.get(dim, extent)]
 
-    def last_extents(self, dim: str, inside: int) -> tuple[int, ...]:
-        """Those that are tried in the last stage: the one that is fixed, if any is."""
-        return (self._tile[dim],) if dim in self._tile else self.extents_above(dim, inside)
+    def last_extents(self, dim: str, inside: int, beside: int = 0) -> tuple[int, ...]:
+        """Those of the last stage: the one that is fixed, if any is, or the whole dim and the others that are tried; it
+        is tried itself unless there is a larger tile beside."""
+        if dim in self._tile:
+            return (self._tile[dim],)
+        size = self.unrolling.sizes[dim]
+        found = extents_above(size, inside, self._limits[dim], beside=beside)
+        return (size, *found) if beside else found
 
     def extents_beyond(self, dim: str, inside: Iterable[int], stages: int) -> list[int]:
         """Those that the last stage may have around tiles of so many stages further in, in rising order."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from mensa_sim.arrays import Bools, Floats, distinct
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder, group, positions, stage_count
 from mensa_sim.cost.mapping.chains import Chains
@@ -77,12 +77,12 @@ class Grid(Entries):
         if not bare:
             counts = np.array([self._take_options(tasks, row) for row in range(len(self.dims))])
         self.entries_of_part: Indices = counts.prod(axis=0)
-        self.chosen: Indices = (
-            np.zeros(counts.shape, dtype=np.intp)
-            if bare
-            else np.concatenate([positions(tuple(each)) for each in counts.T.tolist()], axis=1)
-        )
+        self.chosen: Indices = np.zeros(counts.shape, dtype=np.intp)
         """[dim, entry] Position of an entry's extent among those of its chain."""
+        if not bare:
+            skipped = (chains.larger > 0).astype(np.intp)  # the whole dim, which stands first
+            each = zip(counts.T.tolist(), skipped, strict=True)
+            self.chosen = np.concatenate([positions(tuple(many)) + begin[:, None] for many, begin in each], axis=1)
         if last:
             self._leave_out(last)
         super().__init__(tasks, np.repeat(chains.task, self.entries_of_part))
@@ -98,19 +98,17 @@ class Grid(Entries):
         """[entry] Tiles of the last stage."""
 
     def _take_options(self, tasks: Sequence[NestTask], row: int) -> Indices:
-        """Notes the extents of the last stage along a dim; [chain] how many there are."""
-        task, inside = self.chains.task, self.pool.extents[self.chains.tiles[-1], row]
-        first, which = distinct([task, inside])
-        owners, dim = task[first], self.dims[row]
-        pairs = zip(owners.tolist(), inside[first].tolist(), strict=True)
-        sets = [tasks[own].last_extents(dim, extent) for own, extent in pairs]
+        """Notes the extents of the last stage along a dim; [chain] how many are tried."""
+        of_set, which = self.pool.around(self.chains.tiles[-1], self.chains.larger, row)
+        owners = np.array([task for task, *_ in of_set], dtype=np.intp)
+        sets = [tasks[task].last_extents(self.dims[row], *extents) for task, *extents in of_set]
         counts = np.array([len(each) for each in sets])
         self.option_sets.append(sets)
         self.set_of_part[row] = which
         self.options.append(np.array([extent for each in sets for extent in each], dtype=np.float64))
         self.task_of_option.append(np.repeat(owners, counts))
         self.first_option[row] = (np.cumsum(counts) - counts)[which]
-        found: Indices = counts[which]
+        found: Indices = counts[which] - (self.chains.larger[:, row] > 0)
         return found
 
     def _leave_out(self, last: Mapping[int, LeftTiles]) -> None:

@@ -33,7 +33,8 @@ class LastTiles:
         self._pool, self._number, self._task = pool, number, pool.tasks[number]
         registers, stages = self._task.registers, stage_count(self._task.ways) - 1
         self._options = {
-            dim: self._task.extents_beyond(dim, [tile[dim] for tile in registers], stages) for dim in pool.dims
+            dim: self._task.extents_beyond(dim, set(inside), stages)
+            for dim, inside in zip(pool.dims, registers.extents.T.tolist(), strict=True)
         }
         """Extents by dim."""
         self._around_known: dict[tuple[str, int, int], list[bool]] = {}
