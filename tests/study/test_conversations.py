@@ -96,6 +96,7 @@ def test_where_data_lives_is_planned_for_the_longest_step_and_held_by_the_others
 
     monkeypatch.setattr(placing, "with_data_plan", counted)
     file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 9, context_step: 1}")
+    file.write_text(f"parameters: none\n{file.read_text()}")
     found = ran(file, "edge_tpu").main.metrics.streams["chat tokens"]
     assert planned == ["small_prompt", "small", "small"] * 2, "of eight steps the first and the last, on both systems"
     answer = ms.run(tmp_path / "small.yaml", system="edge_tpu").answer
