@@ -17,7 +17,10 @@ from mensa_sim.workload.operators.reduction import gone_over_twice, softmax_oper
 def attention(
     spot: Spot, *, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, causal: bool, output: Tensor
 ) -> None:
-    """Three layers: `.scores`, `.softmax`, `.context`; tensors are [..., length, width]."""
+    """Three layers: `.scores`, `.softmax`, `.context`; tensors are [..., length, width]. Without keys all are zero."""
+    if not key.elements:
+        spot.fill(output)
+        return
     groups = math.prod(key.shape[:-2])
     keys, width = key.shape[-2:]
     rows = query.elements // (groups * width)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from mensa_sim.workload.build.operation import Spot, Tensor
 from mensa_sim.workload.layer import LoopNest
 from mensa_sim.workload.operators.call import Call, Handler, unsupported
+from mensa_sim.workload.operators.views import view
 
 
 def product(
@@ -49,6 +50,8 @@ def linear(spot: Spot, *, data: Tensor, weight: Tensor, bias: Tensor | None, out
 
 def matmul(spot: Spot, *, left: Tensor, right: Tensor, output: Tensor, addend: Tensor | None = None) -> None:
     """numpy's matmul of two tensors; a vector is a row on the left and a column on the right."""
+    if _sums_nothing(spot, left, right, output, addend):
+        return
     left_shape = left.shape if len(left.shape) > 1 else (1, *left.shape)
     right_shape = right.shape if len(right.shape) > 1 else (*right.shape, 1)
     rows, depth, columns = left_shape[-2], left_shape[-1], right_shape[-1]
@@ -69,6 +72,17 @@ def matmul(spot: Spot, *, left: Tensor, right: Tensor, output: Tensor, addend: T
     product(spot, data=data, weight=weight, output=output, nest=nest, addend=addend)
 
 
+def _sums_nothing(spot: Spot, left: Tensor, right: Tensor, output: Tensor, addend: Tensor | None) -> bool:
+    """Settles a product of no elements, whose sums are zeros: what is left is the addend."""
+    if left.elements and right.elements:
+        return False
+    if addend is None:
+        spot.fill(output)
+    else:
+        view(spot, data=addend, output=output)
+    return True
+
+
 def _linear(call: Call) -> None:
     data, weight = call.tensor("input"), call.tensor("weight")
     linear(call, data=data, weight=weight, bias=call.get("bias"), output=call.result)
@@ -87,6 +101,8 @@ def _biased(call: Call) -> None:
 def _summed_batches(call: Call) -> None:
     """An addend and the sum of a batch of products: batches add to the depth."""
     addend, left, right = call.operands
+    if _sums_nothing(call, left, right, call.result, addend):
+        return
     batch, rows, depth = left.shape
     nest = matrix_nest(rows=rows, columns=right.shape[-1], depth=batch * depth)
     product(call, data=left, weight=right, output=call.result, nest=nest, addend=addend)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from mensa_sim.workload.graph import LayerGraph
@@ -146,3 +147,19 @@ def test_a_learned_query_is_the_weight_of_its_product() -> None:
     assert not scores.weights_are_activations
     assert scores.nest is not None
     assert (scores.nest.weight_elements, scores.parameter_bytes) == (2 * 3 * 4, 2 * 3 * 4)
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes"),
+    [
+        (lambda q, k: functional.scaled_dot_product_attention(q, k, k).exp(), ((1, 2, 3, 4), (1, 2, 0, 4))),
+        (lambda a, x, y: torch.baddbmm(a, x, y).exp(), ((2, 3, 4), (2, 3, 0), (2, 0, 4))),
+        (lambda a, x, y: torch.addbmm(a, x, y).exp(), ((3, 4), (2, 3, 0), (2, 0, 4))),
+    ],
+)
+def test_products_over_no_elements_are_zeros_and_cost_nothing(
+    function: Callable[..., torch.Tensor], shapes: tuple[tuple[int, ...], ...]
+) -> None:
+    graph = traced(Of(function), *shapes)
+    assert sum(layer.macs for layer in graph.layers) == 0
+    assert all(layer.operator in ("exp", "add") for layer in graph.layers)
