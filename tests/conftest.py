@@ -33,11 +33,12 @@ def pytest_sessionstart() -> None:
     """Whoever starts the suite decides nothing: a test says itself on what terminal it runs.
 
     A shell starts what it puts into the background with Ctrl-C ignored, and a child inherits that; not from us. The
-    suite's processes share the cores as the command's do, one thread of BLAS each, and what one has compiled of our
-    modules the others read. No test asks what a power cut leaves, so none waits for the disk.
+    suite's processes share the cores as the command's do, one thread of BLAS and of torch each, and what one has
+    compiled of our modules the others read. No test asks what a power cut leaves, so none waits for the disk.
     """
     os.fsync = lambda _: None
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     sys.dont_write_bytecode = False
     for name in TERMINAL:
