@@ -103,6 +103,11 @@ def test_what_cannot_be_made_is_one_line_before_any_work(
     assert "\n" not in str(found.exception)
 
 
+def test_what_is_not_drawn_needs_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "find_browser", lambda: None)
+    assert export.formats_named(["csv"]) == ("csv",)
+
+
 def test_the_axes_of_a_slide_make_room_for_long_names() -> None:
     layout = on_slide(figure("a finding", "time (ms)", "layer", [bar(x=[1.0], y=["a" * 60], orientation="h")]))[
         "layout"

@@ -159,10 +159,12 @@ def test_power_over_time_is_the_energy_of_the_scenario(scenario: ScenarioResult)
 
 
 def test_a_latency_curve_ends_at_all_requests_and_never_falls(scenario: ScenarioResult) -> None:
+    finished = {shown(name): stream.finished for name, stream in scenario.main.metrics.streams.items()}
     for trace in scenario_figures(scenario)["latency"].figure["data"]:
         if trace["name"].startswith("deadline"):
             continue
         assert trace["y"][-1] == 100
+        assert len(trace["y"]) == 1 + finished[trace["name"]]
         assert all(before <= after for before, after in itertools.pairwise(trace["x"]))
         assert all(before < after for before, after in itertools.pairwise(trace["y"]))
 

@@ -6,9 +6,11 @@ import pytest
 from homes_problems import KIB, elementwise, graphs, joined, pointwise, small_system
 from hypothesis import given, settings
 
+from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.table import CostTable
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.technology.sram import access_pj
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.homes import plan
 from mensa_sim.schedule.homes.choose import ChosenHomes
@@ -146,13 +148,19 @@ def test_inputs_at_home_are_read_there_and_the_others_in_memory():
     tensors, _ = tensors_of(graph, costs.system, everywhere(graph))
     home_costs = HomeCosts(costs, LAYER_BY_LAYER)
 
-    def read(*live: str) -> int:
+    def read(*live: str) -> LayerCost:
         step = step_of(graph, "sum", "edge_tpu", [tensors[name] for name in live])
         found = home_costs.best(step, parameters=False)
         assert found is not None
-        return found.cost.memory_read_bytes
+        return found.cost
 
-    assert [read(), read("one"), read("other"), read("one", "other")] == [32 * KIB, 24 * KIB, 8 * KIB, 0]
+    all_in_memory, one, other, both = read(), read("one"), read("other"), read("one", "other")
+    assert [each.memory_read_bytes for each in (all_in_memory, one, other, both)] == [32 * KIB, 24 * KIB, 8 * KIB, 0]
+    (placed,) = costs.system.accelerators
+    level = placed.array.buffer("activation")
+    read_pj, _ = access_pj(placed, level)
+    more_pj = one.dynamic_pj[level.component] - all_in_memory.dynamic_pj[level.component]
+    assert more_pj == pytest.approx(read_pj * 8 * KIB * 8 / level.access_bits)
 
 
 def test_a_tensor_without_a_home_says_why():

@@ -68,6 +68,7 @@ def test_a_layer_that_the_end_cuts_counts_in_part_as_worked_by_hand(time_ps, rea
     spans = result.timeline.spans
     assert sum(s.size_bytes for s in spans) == read + written
     assert sum(s.macs for s in spans) == macs
+    assert all(s.size_bytes for s in spans if s.resource == "ram")
     energy = result.metrics.energy_by_component_pj
     assert energy.get("memory", 0.0) == pytest.approx(READ_PJ * read + WRITE_PJ * written)
     elapsed = min(max(time_ps - 2000, 0), 10_000) / 10_000

@@ -107,7 +107,13 @@ def test_dense_layers_and_products_of_activations(tmp_path: Path) -> None:
 
 
 def lstm(
-    folder: Path, *, coupled: bool = False, bias: bool = False, projection: int = 0, peepholes: bool = False
+    folder: Path,
+    *,
+    coupled: bool = False,
+    bias: bool = False,
+    projection: int = 0,
+    peepholes: bool = False,
+    normalised: bool = False,
 ) -> LayerGraph:
     net = Net()
     state = projection or 6
@@ -119,6 +125,8 @@ def lstm(
         inputs[5 + gate] = net.weight(f"r{gate}", 6, state)
         if bias:
             inputs[12 + gate] = net.weight(f"b{gate}", 6)
+        if normalised:
+            inputs[20 + gate] = net.weight(f"n{gate}", 6)
     if peepholes:
         inputs[9:12] = [net.weight(f"p{gate}", 6) for gate in range(3)]
     if projection:
@@ -155,13 +163,17 @@ def test_an_lstm_is_the_one_of_torch(tmp_path: Path, projection: int) -> None:
     assert {(layer.steps, layer.recurrent, layer.group) for layer in hidden} == {(9, True, hidden[0].group)}
 
 
-def test_biases_peepholes_and_a_coupled_gate_of_an_lstm(tmp_path: Path) -> None:
+def test_biases_peepholes_norms_and_a_coupled_gate_of_an_lstm(tmp_path: Path) -> None:
     plain, biased = lstm(tmp_path), lstm(tmp_path, bias=True)
     assert biased.parameter_bytes - plain.parameter_bytes == 4 * 6
     watched = lstm(tmp_path, peepholes=True)
     assert watched.parameter_bytes - plain.parameter_bytes == 3 * 6
     more = sum(e.vector_ops for e in watched.layers) - sum(e.vector_ops for e in plain.layers)
     assert more == 9 * 6 * 3 * 2
+    scaled = lstm(tmp_path, normalised=True)
+    assert scaled.parameter_bytes - plain.parameter_bytes == 4 * 6
+    more = sum(e.vector_ops for e in scaled.layers) - sum(e.vector_ops for e in plain.layers)
+    assert more == 9 * 6 * 4 * 7
     coupled = lstm(tmp_path, coupled=True)
     assert (coupled.macs, plain.macs) == (9 * 3 * 6 * 11, 9 * 4 * 6 * 11)
 
