@@ -4,7 +4,7 @@ from itertools import combinations, pairwise
 
 import pytest
 from homes_problems import KIB, elementwise, graphs, joined, pointwise, small_system
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from mensa_sim.cost.layer_cost import LayerCost
 from mensa_sim.cost.prices.price import price
@@ -41,8 +41,25 @@ def energy_with(costs: CostTable, chosen: list[HomeTensor]) -> float | None:
     return total
 
 
+CROWDED = joined(
+    [
+        *(
+            elementwise(f"a{output}", read * KIB, output * KIB, enters=KIB)
+            for read, output in ((4, 16), (64, 28), (1, 24))
+        ),
+        *(
+            elementwise(f"b{read}", read * KIB, output * KIB, leaves=KIB)
+            for read, output in ((16, 1), (28, 64), (24, 32))
+        ),
+    ],
+    [(f"a{size}", f"b{size}") for size in (16, 28, 24)],
+)
+"""Three tensors that live at once, of which 40 KiB hold some."""
+
+
 @settings(max_examples=20)
 @given(graphs(most_inputs=1))
+@example(CROWDED)
 def test_no_choice_of_homes_costs_less_than_the_one_found(graph):
     costs = price(graph, small_system(40), "energy")
     tensors, _ = tensors_of(graph, costs.system, everywhere(graph))
