@@ -148,6 +148,11 @@ class System:
         return self.memories[self.accelerator(accelerator).memory]
 
     @property
+    def gated(self) -> bool:
+        """Whether any of its accelerators can cut its supply."""
+        return any(placed.spec.power_gating is not None for placed in self.accelerators)
+
+    @property
     def devices(self) -> tuple[PlacedAccelerator, ...]:
         """Its accelerators but for the CPU of its host."""
         cpu = None if self.host is None else self.host.cpu

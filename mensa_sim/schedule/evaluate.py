@@ -6,7 +6,7 @@ from functools import cached_property
 
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
-from mensa_sim.schedule.sharing import RunTogether, check_order, run_together
+from mensa_sim.schedule.sharing import check_order, run_together
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Prediction:
     dynamic_pj: float
 
     @cached_property
-    def _together(self) -> RunTogether:
+    def _together(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Asked for where branches may overlap, as seldom as that is what is made small."""
         return run_together(self.problem, self.assignment, self.order)
 
@@ -34,12 +34,12 @@ class Prediction:
     def parallel_ps(self) -> int:
         """Branches overlap: each unit starts when its inputs have arrived and its accelerator is free, in order, and
         shares memories and links with what runs beside it."""
-        return self._together.makespan_ps
+        return max(self._together[1])
 
     @property
     def starts_ps(self) -> tuple[int, ...]:
         """When each unit starts if branches overlap."""
-        return self._together.starts_ps
+        return self._together[0]
 
     @property
     def latency_ps(self) -> int:

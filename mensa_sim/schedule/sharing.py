@@ -3,30 +3,20 @@
 from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
-from mensa_sim.records import dataclass
 from mensa_sim.schedule.problem import Problem
 
 _Phase = tuple[float, str, float]
 """A time of its own, and beside it the time that a resource is used, which is that of all who use it at once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunTogether:
-    """When units run under an assignment and an order."""
-
-    makespan_ps: int
-    starts_ps: tuple[int, ...]
-
-
-def run_together(problem: Problem, assignment: Sequence[int], order: Sequence[int]) -> RunTogether:
-    """Each accelerator takes its units in order, each unit as soon as its inputs are in its memory."""
+def run_together(
+    problem: Problem, assignment: Sequence[int], order: Sequence[int]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """When units start and end, in ps: each accelerator takes its own in order, as soon as their inputs are there."""
     jobs = _Jobs(problem, assignment, order)
     jobs.run()
-    units = range(len(problem.units))
-    return RunTogether(
-        makespan_ps=round(max((jobs.ends[unit] for unit in units), default=0)),
-        starts_ps=tuple(round(jobs.starts[unit]) for unit in units),
-    )
+    units = len(problem.units)
+    return tuple(map(round, jobs.starts[:units])), tuple(map(round, jobs.ends[:units]))
 
 
 def check_order(problem: Problem, order: Sequence[int]) -> None:

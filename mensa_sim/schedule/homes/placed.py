@@ -25,7 +25,7 @@ from mensa_sim.schedule.exact.arrays import Arrays
 from mensa_sim.schedule.exact.elimination import sets_of
 from mensa_sim.schedule.exact.weighted import Candidate, elimination_of
 from mensa_sim.schedule.from_graph import option_at
-from mensa_sim.schedule.homes.step import HomeCosts, Step
+from mensa_sim.schedule.homes.step import HomeCosts, Step, step_beside
 from mensa_sim.schedule.homes.tensors import level_refusal, readers_of
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.workload.graph import LayerGraph
@@ -200,9 +200,9 @@ def modes_of(problem: Problem, costs: CostTable) -> Iterator[list[Mode]]:
             modes.append(Mode(accelerator=place, latency_ps=option.latency_ps, energy_pj=option.energy_pj))
             layer = unit.layers[0]
             for inputs, output in _places(graph, layer, own, rooms_bytes, unit_of) if len(unit.layers) == 1 else ():
-                step = _step(
-                    graph, layer, names[place], [name for name in inputs if inputs[name] == place], output == place
-                )
+                reads, made = [name for name in inputs if inputs[name] == place], output == place
+                live_bytes = sum(graph[name].output_bytes for name in (*reads, *[layer] * made))
+                step = step_beside(graph, layer, names[place], reads, live_bytes, output=made)
                 elsewhere = tuple((at, graph.edge_bytes(name, layer)) for name, at in inputs.items() if at != place)
                 fed = Fed(
                     inputs=tuple((way, size) for at, size in elsewhere if (way := own.reads[at]) is not None),
@@ -267,18 +267,3 @@ def _places(
         inputs = {name: place for name, place in zip(able, places, strict=True) if place != IN_MEMORY}
         if inputs or output != IN_MEMORY:
             yield inputs, output
-
-
-def _step(graph: LayerGraph, layer: str, accelerator: str, read: Sequence[str], made: bool) -> Step:
-    """A layer beside those of its own tensors that live in its accelerator's level."""
-    shape = graph[layer]
-    sources = {name for name in graph.predecessors(layer) if graph.edge_bytes(name, layer)}
-    whole = sources == set(read) and not shape.model_input_bytes and not shape.state_bytes
-    return Step(
-        layer=layer,
-        accelerator=accelerator,
-        live_bytes=sum(graph[name].output_bytes for name in read) + shape.output_bytes * made,
-        reads_bytes=sum(graph.edge_bytes(name, layer) for name in read),
-        whole=bool(read) and whole,
-        output=made,
-    )

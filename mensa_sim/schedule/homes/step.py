@@ -64,16 +64,23 @@ def _named(held: AtHome, step: Step) -> AtHome:
 
 def step_of(graph: LayerGraph, layer: str, accelerator: str, live: Sequence[HomeTensor]) -> Step:
     """The step of a layer beside those tensors."""
-    reads = {tensor.layer: tensor.readers[layer] for tensor in live if layer in tensor.readers}
-    sources = {name for name in graph.predecessors(layer) if graph.edge_bytes(name, layer)}
-    shape = graph[layer]
+    reads = [tensor.layer for tensor in live if layer in tensor.readers]
+    live_bytes, output = sum(tensor.size_bytes for tensor in live), any(tensor.layer == layer for tensor in live)
+    return step_beside(graph, layer, accelerator, reads, live_bytes, output=output)
+
+
+def step_beside(
+    graph: LayerGraph, layer: str, accelerator: str, reads: Sequence[str], live_bytes: int, *, output: bool
+) -> Step:
+    """The step of a layer that reads at home what those layers make, beside so many bytes that live there."""
+    shape, sources = graph[layer], {name for name in graph.predecessors(layer) if graph.edge_bytes(name, layer)}
     return Step(
         layer=layer,
         accelerator=accelerator,
-        live_bytes=sum(tensor.size_bytes for tensor in live),
-        reads_bytes=sum(reads.values()),
+        live_bytes=live_bytes,
+        reads_bytes=sum(graph.edge_bytes(name, layer) for name in reads),
         whole=bool(reads) and sources == set(reads) and not shape.model_input_bytes and not shape.state_bytes,
-        output=any(tensor.layer == layer for tensor in live),
+        output=output,
     )
 
 

@@ -169,8 +169,7 @@ def _in_order(plan: Plan) -> list[int]:
 
 def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None:
     """The floor of a plan; none where what a unit finds on chip depends on more than which units ran before it."""
-    gated = any(placed.spec.power_gating is not None for placed in costs.system.accelerators)
-    if gated or plan.sharing or plan.multicasts or any(unit.home is not None for unit in plan.units):
+    if costs.system.gated or plan.sharing or plan.multicasts or any(unit.home is not None for unit in plan.units):
         return None
     return PlanFloor(plan, costs, options)
 

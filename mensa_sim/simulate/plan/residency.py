@@ -174,12 +174,11 @@ def pins_of(plans: Sequence[Plan], system: System, options: Options) -> dict[str
     Who reads parameters for others keeps its own only where those keep theirs: else nobody would read them.
     """
     found = {placed.name: pin(plans, system, placed.name, options.parameters) for placed in system.accelerators}
-    gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
     for plan in plans:
         for reader, others in plan.multicasts:
             hear = all((plan.name, unit) in found[plan.units[unit].accelerator].units for unit in others)
             own = found[plan.units[reader].accelerator]
-            if gated or not hear:
+            if system.gated or not hear:
                 found[plan.units[reader].accelerator] = replace(own, units=own.units - {(plan.name, reader)})
     return found
 

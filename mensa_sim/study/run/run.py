@@ -10,11 +10,12 @@ from mensa_sim.flow import IN_TILES
 from mensa_sim.hardware.area import chip_area_mm2
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.policies.optimal import missed
+from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import floor_of
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics, ungated_pj
 from mensa_sim.simulate.plan.options import FULL, Options
-from mensa_sim.simulate.record.causes import ACTIVATIONS, STACKING, CauseRecorder
+from mensa_sim.simulate.record.causes import ACTIVATIONS, STACKING, Cause, CauseRecorder
 from mensa_sim.simulate.record.later import Later
 from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.generation.generation import Answered, answer_on
@@ -126,21 +127,11 @@ def evaluate(
     judged = foreseen(placement, on_chip) if explained else Foreseen(schedule=found)
     parted = STACKING if judged.costs is None else ACTIVATIONS
     watcher = CauseRecorder(costs, judged.costs or placement.predicted or placement.alone, parted)
-    gated = any(placed.spec.power_gating is not None for placed in system.accelerators)
-    if explained or gated or placement.recorded is None:
-        timeline, second = simulate_in_turn(
-            graph, costs, found.assignment, on_chip, 2, watcher if explained else None, data_of(placement)
-        )
-        steady_ps, steady_pj = latency_and_energy(second, system)
-    else:
-        recorded = placement.recorded()
-        timeline = next(recorded.one_by_one())
-        steady_ps, _ = recorded.totals[1]
-        steady_pj = ungated_pj(steady_ps, recorded.energies_pj(1), system)
+    timeline, steady = _inferences(placement, on_chip, watcher if explained else None)
     measured = metrics(timeline, system, graph)
-    _check_deadline(placement, max(measured.latency_ps, steady_ps))
+    _check_deadline(placement, max(measured.latency_ps, steady.latency_ps))
     layers = partial(_layers, placement, measured, timeline)
-    causes = causes_of(judged.schedule, problem, measured, watcher.causes, gated=gated) if explained else ()
+    causes = causes_of(judged.schedule, problem, measured, watcher.causes, gated=system.gated) if explained else ()
     return SystemResult(
         workload=graph.name,
         system=system.name,
@@ -158,18 +149,9 @@ def evaluate(
         handoffs=measured.handoffs,
         layers=layers() if explained else Later(len(measured.layers), layers),
         caveats=costs.caveats({name: layer.accelerator for name, layer in measured.layers.items()}),
-        steady=SteadyState(latency_ps=steady_ps, energy_pj=steady_pj),
+        steady=steady,
         coverage=graph.coverage,
-        optimality=Optimality(
-            objective=found.objective,
-            value=judged.schedule.value,
-            bound=judged.schedule.bound,
-            gap=judged.schedule.gap,
-            simulated=simulated_value(found, measured),
-            tried=placement.tried,
-            causes=causes,
-            differs=reasons_to_differ(judged.schedule, measured, causes),
-        ),
+        optimality=_optimality(placement, judged.schedule, measured, causes),
         hardware=system,
         graph=graph,
         timeline=timeline,
@@ -180,6 +162,33 @@ def evaluate(
         splits=splits_of(placement, measured),
         heard_bytes=watcher.heard_bytes,
         best=_best(placed, placement, judged.schedule.gap, goal, on_chip, memo) if beside_best else None,
+    )
+
+
+def _inferences(placement: Placement, on_chip: Options, watcher: CauseRecorder | None) -> tuple[Timeline, SteadyState]:
+    """A first inference and what the next one takes, as planning has simulated them where nobody watches."""
+    costs, assignment = placement.costs, placement.schedule.assignment
+    if watcher is None and placement.recorded is not None and not costs.system.gated:
+        recorded = placement.recorded()
+        steady_ps, _ = recorded.totals[1]
+        steady_pj = ungated_pj(steady_ps, recorded.energies_pj(1), costs.system)
+        return next(recorded.one_by_one()), SteadyState(latency_ps=steady_ps, energy_pj=steady_pj)
+    first, second = simulate_in_turn(costs.graph, costs, assignment, on_chip, 2, watcher, data_of(placement))
+    steady_ps, steady_pj = latency_and_energy(second, costs.system)
+    return first, SteadyState(latency_ps=steady_ps, energy_pj=steady_pj)
+
+
+def _optimality(placement: Placement, judged: Schedule, measured: Metrics, causes: tuple[Cause, ...]) -> Optimality:
+    """How good the schedule is, as it is predicted and as it ran, and why the two differ."""
+    return Optimality(
+        objective=placement.schedule.objective,
+        value=judged.value,
+        bound=judged.bound,
+        gap=judged.gap,
+        simulated=simulated_value(placement.schedule, measured),
+        tried=placement.tried,
+        causes=causes,
+        differs=reasons_to_differ(judged, measured, causes),
     )
 
 

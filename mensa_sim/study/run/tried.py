@@ -38,7 +38,7 @@ class TriedPlan:
         if self.foreseen is not None:
             return self.foreseen
         system, static_pj_per_ps = self.placement.costs.system, self.placement.problem.static_pj_per_ps
-        if not any(placed.spec.power_gating is not None for placed in system.accelerators):
+        if not system.gated:
             return self.recorded.totals
         measured = (latency_and_energy(each, system) for each in self.recorded.one_by_one())
         return [(time_ps, pj - static_pj_per_ps * time_ps) for time_ps, pj in measured]
