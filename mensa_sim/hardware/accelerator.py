@@ -41,6 +41,14 @@ class PowerGating:
         within(0, 1, self, "residual", label="power_gating")
         at_least(0, self, "wake_up_ps", label="power_gating")
 
+    def cut_ps(self, idle_ps: int) -> int:
+        """The part of an idle interval in which the supply is cut.
+
+        An accelerator waits for as long as waking up would take, for nothing is known of the future, then cuts its
+        supply until the next unit comes.
+        """
+        return max(0, idle_ps - self.wake_up_ps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accelerator:

@@ -8,7 +8,6 @@ from operator import attrgetter
 from mensa_sim.hardware.static_energy import StaticEnergy, static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
-from mensa_sim.simulate.metrics.power import cut_ps, idle_intervals_ps
 from mensa_sim.simulate.plan.plan import handoffs
 from mensa_sim.simulate.record.timeline import Span, Timeline, covered_ps
 from mensa_sim.units import PS_PER_S
@@ -137,10 +136,21 @@ def _static(
 ) -> StaticEnergy:
     power = static_power(system, leakage_mw)
     off_ps = {
-        name: sum(cut_ps(idle_ps, gating) for idle_ps in idle_intervals_ps(by_resource.get(name, ()), end_ps))
+        name: sum(gating.cut_ps(idle_ps) for idle_ps in _idle_intervals_ps(by_resource.get(name, ()), end_ps))
         for name, gating in power.gating.items()
     }
     return power.over(end_ps, off_ps)
+
+
+def _idle_intervals_ps(spans: Iterable[Span], end_ps: int) -> list[int]:
+    """The lengths of the intervals without a span, of spans in order that do not overlap."""
+    intervals: list[int] = []
+    reached_ps = 0
+    for span in spans:
+        intervals.append(span.start_ps - reached_ps)
+        reached_ps = span.end_ps
+    intervals.append(end_ps - reached_ps)
+    return [interval for interval in intervals if interval > 0]
 
 
 def energy_by_component(spans: Iterable[Span]) -> dict[str, float]:

@@ -8,7 +8,6 @@ from mensa_sim.hardware.routes import bandwidths_of
 from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
-from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.record.tally import ResourceTally, StreamTally, Tally
 from mensa_sim.units import PS_PER_S, mean_power_mw
 
@@ -115,7 +114,10 @@ def scenario_metrics(
 ) -> ScenarioMetrics:
     """The metrics of a run of that length; `leakage_mw` as `static_power` takes it."""
     own = {placed.name: tally.resources[placed.name] for placed in system.accelerators}
-    off_ps = {name: each.off_ps + cut_ps(end_ps - each.reached_ps, each.gating) for name, each in own.items()}
+    off_ps = {
+        name: each.off_ps + (each.gating.cut_ps(end_ps - each.reached_ps) if each.gating else 0)
+        for name, each in own.items()
+    }
     static = static_power(system, leakage_mw).over(end_ps, off_ps)
     accelerators = {
         placed.name: _accelerator(

@@ -7,7 +7,6 @@ from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.system import System
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.engine.request import Request
-from mensa_sim.simulate.metrics.power import cut_ps
 from mensa_sim.simulate.plan.stage import Stage
 from mensa_sim.simulate.record.quantiles import Distribution
 from mensa_sim.simulate.record.recorder import Busy, Done
@@ -72,7 +71,7 @@ class Tally:
             tally = self.resources[resource] = ResourceTally()
         if tally.serves:
             if start_ps > tally.reached_ps and tally.gating is not None:
-                tally.off_ps += cut_ps(start_ps - tally.reached_ps, tally.gating)
+                tally.off_ps += tally.gating.cut_ps(start_ps - tally.reached_ps)
             tally.reached_ps = end_ps
             if request is None:
                 return
@@ -93,7 +92,7 @@ class Tally:
         stream = request.stream
         tally = self.resources[accelerator]
         if tally.gating is not None and start_ps > tally.reached_ps:
-            tally.off_ps += cut_ps(start_ps - tally.reached_ps, tally.gating)
+            tally.off_ps += tally.gating.cut_ps(start_ps - tally.reached_ps)
         tally.reached_ps = end_ps
         tally.macs += stage.macs
         tally.busy_ps += end_ps - start_ps

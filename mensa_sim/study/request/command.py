@@ -13,8 +13,9 @@ from mensa_sim.hardware.fields import parse_override
 from mensa_sim.io.at_hand import file_of, text_at_hand
 from mensa_sim.io.json_text import json_line
 from mensa_sim.io.shipped import FOLDERS, shipped_files
+from mensa_sim.io.store import file_digest
 from mensa_sim.study.request.fields import Overrides, StudyOption, options_of
-from mensa_sim.study.run.provenance import file_hash, input_hashes, portable_name, versions
+from mensa_sim.study.run.provenance import input_hashes, portable_name, versions
 
 LONGEST = 80
 """Characters of a folder's name that say the choices; what is longer is cut and told apart by a digest."""
@@ -106,7 +107,7 @@ def _choice(option: StudyOption, value: object) -> object:
         texts = override_texts(value)  # type: ignore[arg-type]
         return {".".join(parts): setting for parts, setting in map(parse_override, texts)}
     if option.spelling.file:
-        return file_hash(Path(str(value)))
+        return file_digest(Path(str(value)))
     if isinstance(value, Mapping) and not option.spelling.kinds:
         return dict(value)
     if isinstance(value, tuple | list):

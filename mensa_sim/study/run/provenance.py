@@ -1,15 +1,13 @@
 """What a result was made from: versions, and a hash of every input file, without dates or absolute paths."""
 
-import hashlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from pathlib import Path
 
 import mensa_sim
-from mensa_sim.io.at_hand import text_at_hand
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.io.store import library_version
+from mensa_sim.io.store import file_digest, library_version
 from mensa_sim.records import dataclass
 
 PACKAGES = ("networkx", "numpy", "scipy", "simpy", "torch")
@@ -46,13 +44,8 @@ def input_hashes(paths: Iterable[Path]) -> dict[str, str]:
     named: dict[str, Path] = {}
     for name, same in together.items():
         named |= {name: same[0]} if len(same) == 1 else _told_apart(same)
-    return {name: file_hash(named[name]) for name in sorted(named)}
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file."""
-    at_hand = text_at_hand(path)
-    return hashlib.sha256(path.read_bytes() if at_hand is None else at_hand.encode()).hexdigest()
+    digests = ((name, file_digest(named[name])) for name in sorted(named))
+    return {name: digest for name, digest in digests if digest is not None}
 
 
 def _told_apart(paths: Sequence[Path]) -> dict[str, Path]:
