@@ -104,7 +104,7 @@ WIDTHS = ("parameter_bits", "activation_bits", *OPERAND_WIDTHS)
 """The fields of a layer that say how wide elements are."""
 _SIZES = (
     *("vector_ops", "gathered_bytes", "input_bytes", "output_bytes"),
-    *("summed_elements", "waiting_elements", "waiting_rows", "slices", "slice_elements"),
+    *("summed_elements", "waiting_elements", "further_rows", "slices", "slice_elements"),
     *("model_input_bytes", "model_output_bytes", "state_bytes", "prompts"),
 )
 MAX_BITS = 64
@@ -133,8 +133,8 @@ class Layer:
     the nest makes is one of the output's."""
     waiting_elements: int = 0
     """Of them, those that at any time wait on chip for what the next row of the input adds."""
-    waiting_rows: int = 0
-    """Further rows of the input that add to a row of the nest."""
+    further_rows: int = 0
+    """Of a transposed convolution: rows of its input that a row of the nest needs beside those under its taps."""
     slices: int = 0
     """Of a softmax or a norm: rows, images or groups that are gone over twice, first for what all elements of one have
     in common (a maximum and a sum, a mean and a variance), then to write them."""

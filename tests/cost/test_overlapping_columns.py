@@ -4,12 +4,15 @@ from collections import Counter
 from dataclasses import replace
 from itertools import product
 
+import numpy as np
+import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.prices.rooms import with_room
+from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.hardware.files import load_system
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -124,12 +127,38 @@ def test_no_more_sums_wait_than_there_is_room_for(
         assert 3 * most_waiting(axes, padding, tile) <= layer.waiting_elements
 
 
+@pytest.mark.parametrize("inputs", [4, 7])
+@pytest.mark.parametrize(
+    ("taps", "stride", "dilation", "padding"),
+    [
+        *((3, 2, 1, 1), (2, 2, 1, 0), (4, 2, 1, 1), (5, 2, 1, 2), (6, 2, 1, 2), (8, 2, 1, 3), (8, 4, 1, 2)),
+        *((3, 1, 1, 1), (5, 4, 1, 1), (7, 3, 1, 2), (3, 2, 2, 2), (3, 1, 3, 3)),
+    ],
+)
+def test_a_block_of_rows_waits_for_all_rows_that_add_to_it(
+    inputs: int, taps: int, stride: int, dilation: int, padding: int
+) -> None:
+    axis = Spread(inputs=inputs, outputs=stride * inputs, taps=taps, stride=stride, dilation=dilation)
+    layer = layer_of((axis, Spread()))
+    (plane,) = planes_of(LayerGraph(name="g", layers=(layer,), edges=())).values()
+    (read,) = plane.reads
+    blocks = np.arange(plane.rows)
+    first, last = read.needs(blocks, blocks + 1)
+    assert plane.rows == inputs
+    made = [{(stride * place + dilation * tap - padding) // stride for tap in range(taps)} for place in range(inputs)]
+    for block in blocks.tolist():
+        adding = [place for place in range(inputs) if block in made[place]]
+        needed = first[block], last[block] - 1
+        assert needed[0] <= adding[0] <= adding[-1] <= needed[1]
+        assert dilation > 1 or needed == (adding[0], adding[-1])
+
+
 def test_the_sums_of_a_doubling_convolution_wait_for_a_row_and_leave_once() -> None:
     """Six by six positions of eight channels: 2,592 columns, of which 1,152 sums are left."""
     axis = Spread(inputs=6, outputs=12, taps=3, stride=2, dilation=1)
     layer = layer_of((axis, axis), channels=8)
     assert (layer.nest and layer.nest.output_elements, layer.summed_elements) == (2592, 1152)
-    assert (layer.waiting_elements, layer.waiting_rows) == (8 * 12, 1)
+    assert (layer.waiting_elements, layer.further_rows) == (8 * 12, 1)
     wide = replace(axis, outputs=13)
     assert most_waiting((wide, wide), 0, (1, 1)) == 13 - 3
     cost = cost_of(layer, 4096, Residency())

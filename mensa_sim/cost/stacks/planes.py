@@ -129,9 +129,9 @@ def row_axis(loops: LoopNest) -> WindowAxis:
 
 
 def read_axis(layer: Layer, loops: LoopNest) -> WindowAxis:
-    """The window over the rows that a row of the layer needs: of overlapping columns, also the rows that add to it."""
+    """The window over the rows that a row of the layer needs: of a transposed convolution all that add to its block."""
     axis = row_axis(loops)
-    return axis._replace(taps=axis.taps + layer.waiting_rows) if layer.waiting_rows else axis
+    return axis._replace(taps=axis.taps + layer.further_rows) if layer.further_rows else axis
 
 
 def copies_of(layer: Layer, loops: LoopNest) -> int:

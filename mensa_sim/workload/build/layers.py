@@ -53,7 +53,7 @@ class LayerMaker:
             output_channels=operation.output_channels,
             summed_elements=operation.summed_elements,
             waiting_elements=operation.waiting_elements,
-            waiting_rows=operation.waiting_rows,
+            further_rows=operation.further_rows,
             slices=operation.slices,
             slice_elements=operation.slice_elements,
             vector_ops=operation.vector_ops,

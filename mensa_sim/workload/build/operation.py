@@ -108,7 +108,7 @@ class Operation:
     output_channels: int | None = None
     summed_elements: int = 0
     waiting_elements: int = 0
-    waiting_rows: int = 0
+    further_rows: int = 0
     slices: int = 0
     slice_elements: int = 0
     vector_ops: int = 0

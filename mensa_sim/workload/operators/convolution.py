@@ -131,6 +131,16 @@ class Spread:
         """Of these, those that the next input may add to."""
         return max(0, self.reach - self.stride) if self.inputs > 1 else 0
 
+    @property
+    def block_inputs(self) -> int:
+        """Inputs that add to any of the outputs (as many as the stride) that stand for one of them.
+
+        Of what the inputs make, half of what lies beyond the outputs is cut off before the first: the more, if one is.
+        """
+        beyond = max(0, self.stride * (self.inputs - 1) + self.reach - self.outputs)
+        before = -(-beyond // 2)
+        return (self.stride - 1 + before) // self.stride + (self.reach - 1 - before) // self.stride + 1
+
 
 def overlapping(
     made: Phases, nest: LoopNest, axes: Sequence[Spread], *, channels: int, elements: int
@@ -140,18 +150,20 @@ def overlapping(
     Columns are added up where they are made, row after row of the input: sums to which the next row adds wait (in
     three dimensions also those to which the next plane does), and what leaves is final.
     """
-    found = {"summed_elements": min(elements, nest.output_elements)}
     depth, rows, columns = (*[Spread()] * (3 - len(axes)), *axes)
+    line, taps = (rows, nest.FY) if rows.inputs > 1 else (columns, nest.FX)
+    found = {
+        "summed_elements": min(elements, nest.output_elements),
+        "further_rows": max(0, line.block_inputs - taps) if line.inputs > 1 else 0,
+    }
     if not made.overlap or not any(axis.beyond for axis in axes):
         return found
     planes = depth.beyond * rows.outputs * columns.outputs
     waiting = planes + depth.reach * rows.beyond * columns.outputs
-    line = rows if rows.inputs > 1 else columns
     return {
         **found,
         "vector_ops": nest.output_elements,
         "waiting_elements": channels * (waiting or columns.beyond),
-        "waiting_rows": -(-line.beyond // line.stride),
     }
 
 

@@ -105,7 +105,7 @@ class _Draft:
             vector_ops=self._vector_ops(entry, sums),
             summed_elements=sums.get("summed_elements", 0),
             waiting_elements=sums.get("waiting_elements", 0),
-            waiting_rows=sums.get("waiting_rows", 0),
+            further_rows=sums.get("further_rows", 0),
             slices=(entry.elements or 0) * entry.steps // entry.slice_elements if entry.slice_elements else 0,
             slice_elements=entry.slice_elements or 0,
             parameters=tuple(self._parameters(entry)),
