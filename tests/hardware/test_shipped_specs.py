@@ -164,3 +164,13 @@ def test_schemas_name_the_fields_and_forbid_others() -> None:
     assert "clock_hz" in schemas["accelerator"]["required"]
     assert "mac_pj_8_bit" in schemas["technology"]["required"]
     assert "host" in schemas["system"]["properties"]
+
+
+def test_a_level_holds_the_next_tile_too_only_where_it_is_double_buffered_and_moving_overlaps_computing() -> None:
+    spec = load_accelerator("edge_tpu")
+    assert isinstance(spec, PeArray)
+    level = spec.buffer("activation")
+    assert level is not None
+    single = dataclasses.replace(level, double_buffered=False)
+    in_turn = dataclasses.replace(spec, dataflow=dataclasses.replace(spec.dataflow, overlap=False))
+    assert (spec.copies(level), spec.copies(single), in_turn.copies(level)) == (2, 1, 1)

@@ -113,6 +113,20 @@ def quantised_operators() -> tuple[list[Any], dict[str, np.ndarray]]:
     return nodes, quantised_by_casts()[1]
 
 
+@pytest.mark.parametrize("kind", ["Add", "Mul"])
+def test_of_two_operands_in_integers_both_are_read_and_no_scale(tmp_path: Path, kind: str) -> None:
+    inputs: dict[str, list[int | str]] = {"x": [1, 3, 8, 8], "v": [1, 3, 1, 8]}
+    expected = imported(tmp_path, [make(kind, "x v", "y")], inputs=inputs)
+    nodes = [
+        make("QuantizeLinear", "x s z", "xq"),
+        make("QuantizeLinear", "v s z", "vq"),
+        make(f"QLinear{kind}", "xq s z vq s z s z", "yq", domain="com.microsoft"),
+        make("DequantizeLinear", "yq s z", "y"),
+    ]
+    graph = imported(tmp_path, nodes, inputs=inputs, constants=SCALES)
+    assert work(graph) == work(expected)
+
+
 @pytest.mark.parametrize("form", [quantised_by_casts, quantised_operators])
 def test_every_form_of_a_quantised_block_is_the_float_block(tmp_path: Path, form: Any) -> None:
     plain = [
