@@ -76,6 +76,13 @@ def test_two_independent_trades_give_three_points_and_leave_out_the_one_above_th
     assert points == [(300, 200.0), (310, 110.0), (370, 20.0)]
 
 
+def test_every_corner_of_a_hull_is_found_whichever_gap_is_asked_last() -> None:
+    more_ps = (10, 20, 25, 400, 410, 4000)
+    trades = [trade(1000 + place, 1000 + place + more) for place, more in enumerate(more_ps)]
+    points = pareto_front(chain(*trades, sizes_bytes=(0,) * 5, memories=("m0", "m0")), points=20)
+    assert [point.prediction.energy_pj for point in points] == [600.0 - 90 * place for place in range(7)]
+
+
 def test_fewer_points_are_those_of_the_widest_gaps() -> None:
     problem = chain(*(unit(f"u{i}", 100, 100) for i in range(3)), memories=("m0", "m0"))
     problem = replace(problem, units=tuple(trade(100 + i, 110 + 10 * i) for i in range(6)), tensors=())

@@ -64,19 +64,21 @@ streams:
   - {name: own, workload: ../w.yaml, arrivals: {kind: poisson, rate_per_s: 2.5, requests: 9}, priority: 4}
   - {name: keys, workload: lstm, arrivals: {kind: trace, trace: keys.csv}}
   - {name: loop, workload: lstm, arrivals: {kind: closed_loop, in_flight: 2}}
-  - {name: once, workload: lstm, arrivals: {kind: one}}
+  - {name: once, workload: nets/own, arrivals: {kind: one}}
+  - {name: beside, workload: w.yaml, arrivals: {kind: one}}
 """
 
 
 def test_a_scenario_file_says_what_it_means(tmp_path):
     write(tmp_path, "keys.csv", "key,arrival_ms\na,0\nb,1.5\nc,1.5\n")
     scenario = read_scenario(write(tmp_path, "s.yaml", SCENARIO))
-    camera, own, keys, loop, once = scenario.streams
+    camera, own, keys, loop, once, beside = scenario.streams
     assert (scenario.duration_ps, scenario.policy, scenario.seed) == (2 * PS_PER_S, "edf", 3)
     assert scenario.options == Options(prefetch=False, activations=True, parameters="first-fit")
     assert camera.arrivals == Periodic(fps=30, offset_ps=1_500_000_000)
     assert camera.deadline_ps == 33_300_000_000
-    assert own.workload == str(tmp_path / "../w.yaml")
+    paths = [str(tmp_path / name) for name in ("../w.yaml", "nets/own", "w.yaml")]
+    assert [each.workload for each in (keys, own, once, beside)] == ["lstm", *paths]
     assert (own.arrivals, own.priority) == (Poisson(rate_per_s=2.5, requests=9), 4)
     assert keys.arrivals == Trace(times_ps=(0, 1_500_000_000, 1_500_000_000))
     assert (loop.arrivals, once.arrivals) == (ClosedLoop(in_flight=2), Trace(times_ps=(0,)))

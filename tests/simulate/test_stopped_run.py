@@ -77,6 +77,11 @@ def test_a_layer_that_the_end_cuts_counts_in_part_as_worked_by_hand(time_ps, rea
     assert result.timeline.requests[0].served_ps == time_ps
 
 
+def test_a_layer_that_computes_from_the_first_moment_on_has_computed_until_the_stop():
+    result = stopped_at(4000, one_layer(compute=10))
+    assert result.metrics.energy_by_component_pj["mac"] == pytest.approx(MAC_PJ * 4)
+
+
 def test_a_layer_that_computes_after_its_body_has_computed_nothing_before():
     each = one_layer(compute=10, body=4, overlap=False)
     assert "mac" not in stopped_at(4000, each).metrics.energy_by_component_pj
