@@ -136,6 +136,19 @@ def test_a_model_that_fails_on_its_inputs_says_so_from_wherever_it_is_tried(tmp_
         load_workload(tmp_path / "w.yaml", allow_code=True, cache=False)
 
 
+class Scaled(nn.Module):
+    """A product with a number, in a mode."""
+
+    def forward(self, x: Tensor, times: float | None, mode: str) -> Tensor:
+        return x * times if mode == "scaled" and times is not None else x + x
+
+
+@pytest.mark.parametrize("inputs", [(IMAGES, 3.0, "scaled"), (IMAGES, None, "doubled")])
+def test_numbers_texts_and_nothing_among_the_inputs_cost_nothing(inputs: tuple[Any, ...]) -> None:
+    (layer,) = ms.trace(Scaled(), inputs, name="net").layers
+    assert (layer.input_bytes, layer.model_input_bytes, layer.vector_ops) == (IMAGES.numel(),) * 3
+
+
 def test_a_model_without_a_layer_cannot_run() -> None:
     class Turned(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
