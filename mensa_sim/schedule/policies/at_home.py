@@ -38,6 +38,10 @@ class OptimumAtHome:
         problem = replace(found.prediction.problem, execution="parallel")
         return replace(found.prediction, problem=problem, order=tuple(order))
 
+    def value_at_once(self, assignment: Sequence[int]) -> float:
+        """The objective of an assignment where branches overlap, its units in the order of the graph."""
+        return self.at_once(self.without((), assignment), range(len(assignment))).value
+
     def without(self, lies: Collection[Lies], assignment: Sequence[int | None] = ()) -> InModes:
         """The best, by the same, where those tensors do not lie there; of some units' assignment."""
         return self.solver.minimise(*self.weights, assignment, lies)

@@ -175,9 +175,9 @@ def _ask_rivals(
 ) -> int:
     """Ask an optimum and its rivals for their plans; how many were asked.
 
-    Predictions have room for each tensor. So those are asked whose tensors do not lie where there was none, and then
-    such neighbours of the best, not more than so many: no clock decides. Both are sought in whole layers, whatever the
-    flow, so that no richer one is worse.
+    Predictions have room for each tensor, and rivals are sought by those that run layers one after another. So those
+    are asked whose tensors do not lie where there was no room, and then neighbours of the best, not more than so many:
+    no clock decides. Both are sought in whole layers, whatever the flow, so that no richer one is worse.
     """
     rivals = RivalSearch(placement)
     near = rivals.near()
@@ -192,7 +192,7 @@ def _ask_rivals(
     best, now, most = best_in(HOMES), None, asked + MOST_MOVES
     while best is not None and best is not now and asked < most:
         now = best
-        for rival in rivals.moved(now.placement, now.plan.data.homes):
+        for rival in rivals.neighbours(now.placement, now.plan.data.homes):
             ask(rival, HOMES)
             best, asked = best_in(HOMES), asked + 1
             if best is not now or asked == most:

@@ -6,14 +6,15 @@ A deadline is kept or missed when simulated: none is left out for a prediction.
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from mensa_sim.flow import LAYERS, FlowName
+from mensa_sim.schedule.branches import with_branches_moved
 from mensa_sim.schedule.data_plan import Home
 from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.placed import Lies
-from mensa_sim.schedule.policies.at_home import optimum_at_home
+from mensa_sim.schedule.policies.at_home import OptimumAtHome, optimum_at_home
 from mensa_sim.schedule.policies.optimal import known_schedules
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
 from mensa_sim.schedule.unit import UnitTensor
@@ -24,6 +25,9 @@ RIVAL_WITHIN = 0.05
 
 MOST_MOVED = 16
 """Of the tensors without a home, the largest that one is sought for elsewhere: a choice."""
+
+MOST_OVERLAPPED = 1024
+"""Units of schedules with a branch moved, predicted before none is taken to gain: a choice."""
 
 MOST_SCHEDULES = 256
 """As many are all simulated before a deadline is given up: a choice."""
@@ -86,7 +90,12 @@ class RivalSearch:
             if self._last.prediction.value <= (1 + RIVAL_WITHIN) * self._least.best.prediction.value:
                 yield from self._rivals([self._last.assignment])
 
-    def moved(self, best: Placement, homes: Iterable[Home]) -> Iterator[Placement]:
+    def neighbours(self, best: Placement, homes: Iterable[Home]) -> Iterator[Placement]:
+        """A schedule with its branches moved, then with single tensors moved."""
+        yield from self._overlapped(best)
+        yield from self._moved(best, homes)
+
+    def _moved(self, best: Placement, homes: Iterable[Home]) -> Iterator[Placement]:
         """What becomes of a schedule where one tensor without room finds some, the most promising first.
 
         It lives elsewhere, or one of those beside it does: who makes and who reads what moves may move for that. All
@@ -111,6 +120,30 @@ class RivalSearch:
                 self._crowded.add((moving, moved.modes[moving].output))
                 found[moved.assignment] = min(value, found.get(moved.assignment, value))
         yield from self._rivals(sorted(found, key=lambda each: found[tuple(each)]))
+
+    def _overlapped(self, best: Placement) -> Iterator[Placement]:
+        """What becomes of a schedule whose branches are moved as long as it is predicted to gain where they overlap."""
+        if self._least is None or best.whole is not None:
+            return
+        now = start = tuple(unit_assignment(self._problem, best.schedule))
+        before: set[tuple[int, ...]] = set()
+        while now not in before:
+            before.add(now)
+            now = self._gaining(self._least, now, before)
+        if now != start:
+            yield from self._rivals([now])
+
+    def _gaining(self, least: OptimumAtHome, now: tuple[int, ...], before: set[tuple[int, ...]]) -> tuple[int, ...]:
+        """The first with a branch moved that is predicted to gain, of the most promising new ones; else the same."""
+        moved = (each for each in with_branches_moved(self._problem, now, least.weights) if each not in before)
+        value: float | None = None
+        for each in islice(moved, MOST_OVERLAPPED // len(now) + 1):
+            before.add(each)
+            value = least.value_at_once(now) if value is None else value
+            if least.value_at_once(each) < value * (1 - ROUNDING):
+                before.remove(each)
+                return each
+        return now
 
     def every(self) -> Iterator[Placement]:
         """All schedules, where they are few."""
