@@ -5,6 +5,7 @@ than the last tiles that tiles of any stage lead to.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,6 +33,8 @@ NESTS = {
     "depthwise": LoopNest(G=96, OY=7, OX=7, FY=3, FX=3, stride_y=2, stride_x=2, input_height=14, input_width=14),
     "matmul": LoopNest(K=100, C=640, OX=3, input_width=3),
 }
+WORKING_PJ = {"simba_chiplet": 300.0}
+"""What a cycle of the array's work draws, where a maker states it for all parts."""
 _CHAINS = 300
 """Chains of each nest, at regular places of all: a choice."""
 
@@ -42,7 +45,8 @@ class Drawn:
     def __init__(self, machine: str, nest: str, objective: str) -> None:
         system = load_system(machine)
         placed, memory = system.accelerators[0], system.memory_of(machine)
-        steps, energy = Steps(nest=NESTS[nest], steps=2, resident=True), energy_model(placed, memory)
+        steps = Steps(nest=NESTS[nest], steps=2, resident=True)
+        energy = replace(energy_model(placed, memory), working_pj_per_cycle=WORKING_PJ.get(machine, 0.0))
         pricer = Pricer(layer_of(NESTS[nest]), placed.array, memory, energy, steps, objective)
         ((self.search, pricers, residencies),) = searches([pricer])
         self.cases, self.pool = cases_of(pricers, residencies), TilePool(self.search.tasks)

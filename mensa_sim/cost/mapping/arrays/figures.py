@@ -119,7 +119,8 @@ class Figures:
         return self._best(demand, fits, least_s)
 
     def _in_best_tiles(self, demand: Demand, steps: Any, whole_bits: Floats, first_bits: Floats) -> Demand:
-        """The same in a number of last tiles, not necessarily a whole one, that no other is better than.
+        """The same in a number of last tiles, not necessarily a whole one, that take the least time, at the energy of
+        the fewest cycles.
 
         More of them fill and drain the array more often, which may hide behind busier ports; fewer have longer ends.
         """
@@ -132,11 +133,12 @@ class Figures:
         balanced = np.minimum(np.sqrt(whole_bits * cycles_per_bit / fills), whole_bits / np.maximum(first_bits, 1))
         tiles = np.maximum(np.maximum(balanced, 1), 1 + (demand.cycles - once) / fills)
         end_bits = demand.end_bits + np.maximum(whole_bits / tiles - first_bits, 0)
+        cycles = np.maximum(demand.cycles, once + fills * (tiles - 1))
         return Demand(
-            cycles=np.maximum(demand.cycles, once + fills * (tiles - 1)),
+            cycles=cycles,
             body_bits=demand.body_bits + demand.end_bits - end_bits,
             end_bits=end_bits,
-            dynamic_pj=demand.dynamic_pj,
+            dynamic_pj=demand.dynamic_pj - self._target.energy.working_pj_per_cycle * (cycles - demand.cycles),
         )
 
     def demand(self, case: BufferCase) -> tuple[Demand, Bools, Mapping[Operand, Bools]]:
