@@ -16,7 +16,7 @@ from mensa_sim.cost.counts.tiles import Indices, tilings
 from mensa_sim.cost.mapping.arrays.figures import Demand
 from mensa_sim.cost.mapping.arrays.ranks import near
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
-from mensa_sim.cost.mapping.arrays.tilings import own_dims
+from mensa_sim.cost.mapping.arrays.tilings import own_dims, window_of_tiles
 from mensa_sim.cost.mapping.candidates import positions, stage_count
 from mensa_sim.cost.mapping.least import LeastDemand
 from mensa_sim.cost.mapping.pool import TilePool
@@ -78,14 +78,17 @@ class LastTiles:
         return values[self._number] if isinstance(values, np.ndarray) else values
 
     def _end_bits(self, operand: Operand, sizes: Mapping[str, Floats], extents: Mapping[str, Floats]) -> Any:
-        """[last tile] Of the first or the last one; nothing if they are not those that memory moves, or if padding may
-        be left out of the first one."""
-        way = self._task.ways[operand]
-        if not way.ported or (operand == "input" and not self._task.window.one_to_one):
+        """[last tile] Of the first or the last one; nothing if they are not those that memory moves."""
+        way, mine = self._task.ways[operand], own_dims(self._pool, operand)
+        if not way.ported:
             return 0
-        mine = own_dims(self._pool, operand)
+        seen = None
+        if operand == "input":
+            numbers = np.full(len(self._chosen[0]), self._number, dtype=np.intp)
+            tiles = np.stack(list(extents.values()), axis=1).astype(np.int64)
+            seen = window_of_tiles(self._pool, mine, numbers, tiles)
         own_sizes, own_extents = ({dim: each[dim] for dim in mine} for each in (sizes, extents))
-        elements = tilings(operand, own_sizes, own_extents, None).end
+        elements = tilings(operand, own_sizes, own_extents, seen).end
         return whole_words(elements * min(way.final_bits, way.partial_bits), way.word_bits) * way.memory_share
 
     def leave_out(self, reached: Floats) -> None:

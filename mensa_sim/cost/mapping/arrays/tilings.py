@@ -111,7 +111,7 @@ class PoolTilings:
             first, which = distinct([pool.places(tuple(mine))[new:]])
             task, few = pool.task[new:][first], pool.extents[new:][first]
             own = {dim: few[:, pool.dims.index(dim)].astype(np.float64) for dim in mine}
-            seen = _window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
+            seen = window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
             sums = tilings(self._operand, sizes_of(pool, mine, task), own, seen)
             self._new = span, (OperandTilings(self._operand, pool.tasks, task, own, sums), which)
         return self._new[1]
@@ -176,7 +176,7 @@ def window_dims(mine: Sequence[str]) -> tuple[str, ...]:
     return tuple(dim for dim in mine if in_window(dim))
 
 
-def _window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
+def window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
     """Of single tiles: [tiling, dim]."""
     inside = window_dims(mine)
     tiles = extents[:, [pool.dims.index(dim) for dim in inside]]
