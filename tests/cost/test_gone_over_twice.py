@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import STREAMED, Residency
@@ -12,6 +12,8 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer
+
+EDGE_TPU = load_system("edge_tpu")
 
 
 def walk(slices: int, size: int, room: int) -> int:
@@ -34,10 +36,9 @@ def walk(slices: int, size: int, room: int) -> int:
 
 
 def with_level(room_bytes: int) -> System:
-    edge_tpu = load_system("edge_tpu")
-    (placed,) = edge_tpu.accelerators
+    (placed,) = EDGE_TPU.accelerators
     return replace(
-        edge_tpu, accelerators=(replace(placed, spec=with_room(placed.array, {"activation_buffer": room_bytes})),)
+        EDGE_TPU, accelerators=(replace(placed, spec=with_room(placed.array, {"activation_buffer": room_bytes})),)
     )
 
 
@@ -57,6 +58,7 @@ def softmax(slices: int, size: int) -> LayerGraph:
     return LayerGraph(name="g", layers=(layer,), edges=())
 
 
+@settings(max_examples=30)
 @given(slices=st.integers(1, 4), size=st.integers(1, 40), room=st.integers(1, 200))
 def test_what_is_read_equals_a_walk_of_both_passes(slices: int, size: int, room: int) -> None:
     elements = slices * size

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from mensa_sim.cost.layer_cost import LayerCost, Residency
@@ -18,6 +18,7 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.operators.convolution import Phases, Spread, overlapping, phases
 
+EDGE_TPU = load_system("edge_tpu")
 Position = tuple[int, int]
 
 
@@ -109,11 +110,10 @@ def layer_of(axes: tuple[Spread, Spread], channels: int = 3, inputs: int = 2) ->
 
 def cost_of(layer: Layer, room_bytes: int, residency: Residency) -> LayerCost | str:
     """On an Edge TPU with so much room for activations."""
-    edge_tpu = load_system("edge_tpu")
-    (placed,) = edge_tpu.accelerators
+    (placed,) = EDGE_TPU.accelerators
     small = replace(placed, spec=with_room(placed.array, {"activation_buffer": room_bytes}))
     graph = LayerGraph(name="g", layers=(layer,), edges=())
-    table = price(graph, replace(edge_tpu, accelerators=(small,)))
+    table = price(graph, replace(EDGE_TPU, accelerators=(small,)))
     return table.refusals.get((layer.name, "edge_tpu")) or table.cost(layer.name, "edge_tpu", residency)
 
 
@@ -166,6 +166,7 @@ def test_the_sums_of_a_doubling_convolution_wait_for_a_row_and_leave_once() -> N
     assert (cost.memory_write_bytes, cost.memory_read_bytes) == (1152, 72 + layer.parameter_bytes)
 
 
+@settings(max_examples=20)
 @given(drawn=geometries(), room=st.integers(1, 2000), kept=st.booleans())
 def test_each_sum_leaves_once_where_those_that_wait_have_room_and_else_columns_come_back(
     drawn: tuple[tuple[Spread, Spread], int], room: int, kept: bool
