@@ -26,7 +26,7 @@ from mensa_sim.schedule.exact.elimination import sets_of
 from mensa_sim.schedule.exact.weighted import Candidate, elimination_of
 from mensa_sim.schedule.from_graph import option_at
 from mensa_sim.schedule.homes.step import HomeCosts, Step, step_beside
-from mensa_sim.schedule.homes.tensors import level_refusal, readers_of
+from mensa_sim.schedule.homes.tensors import level_refusal, readers_of, tensor_refusal
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.workload.graph import LayerGraph
 
@@ -260,9 +260,10 @@ def _places(
         all_in: Iterable[tuple[int, ...]] = ((place,) * len(able) for place in (IN_MEMORY, *ways.reads))
     else:
         all_in = product(*each_in)
-    kept = not graph[layer].model_output_bytes and all(name in unit_of for name in readers_of(graph, layer))
+    readers = readers_of(graph, layer)
+    kept = readers and not tensor_refusal(graph, layer, readers, unit_of)
     made_in = [place for place in ways.writes if graph[layer].output_bytes <= rooms_bytes[place]]
-    outputs = [IN_MEMORY, *(made_in if kept and readers_of(graph, layer) else [])]
+    outputs = [IN_MEMORY, *(made_in if kept else [])]
     for places, output in product(all_in, outputs):
         inputs = {name: place for name, place in zip(able, places, strict=True) if place != IN_MEMORY}
         if inputs or output != IN_MEMORY:

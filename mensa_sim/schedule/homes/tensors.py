@@ -1,7 +1,7 @@
 """The tensors that may live in an accelerator's activation level, from their producer to their last reader."""
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import field
 
 from mensa_sim.hardware.routes import from_level
@@ -95,17 +95,24 @@ def _refusal(
     capacity_bytes = system.room_for_tensors(accelerator)
     others = sorted({assignment[name] for name in readers} - {accelerator})
     elsewhere = [name for name in others if from_level(system, accelerator, name) is None]
-    grouped = [name for name in (layer, *readers) if name not in single]
     if reason := level_refusal(system, accelerator):
         return reason
     if elsewhere:
         return f"it is read on {', '.join(elsewhere)} too"
-    if graph[layer].model_output_bytes:
-        return "it leaves the model"
-    if grouped:
-        return f"{grouped[0]} is part of a recurrent group or a stack, which hands its tensors on piece by piece"
+    if reason := tensor_refusal(graph, layer, readers, single):
+        return reason
     if size_bytes > capacity_bytes:
         return f"its {size_bytes} bytes exceed the {capacity_bytes} of {accelerator}"
+    return ""
+
+
+def tensor_refusal(graph: LayerGraph, layer: str, readers: Iterable[str], single: Container[str]) -> str:
+    """Why what a layer makes may live in no level; `single` are those that run alone."""
+    if graph[layer].model_output_bytes:
+        return "it leaves the model"
+    grouped = [name for name in (layer, *readers) if name not in single]
+    if grouped:
+        return f"{grouped[0]} is part of a recurrent group or a stack, which hands its tensors on piece by piece"
     return ""
 
 
