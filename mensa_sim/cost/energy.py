@@ -52,7 +52,7 @@ def energy_model(placed: PlacedAccelerator, memory: Memory) -> EnergyModel:
     maker states what all of it draws, no part draws any more.
     """
     technology, spec = placed.technology, placed.array
-    levels = (*spec.levels, accumulator(spec, spec.accumulator_bits))
+    levels = (*spec.levels, accumulator(len(spec.unrolled_axes), spec.accumulator_bits))
     pairs = {level.name: access_pj(placed, level) for level in levels}
     wires, working = array_wires(placed), spec.working_pj_per_cycle
     apart = working is None

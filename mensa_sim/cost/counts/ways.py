@@ -1,7 +1,7 @@
 """The way of each operand: the levels that it passes between the array and memory, and how its elements lie in them."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property, lru_cache
 from math import prod
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
@@ -14,6 +14,9 @@ from mensa_sim.workload.layer import Layer
 
 MAC_ACCUMULATOR = "mac_accumulator"
 """The accumulators that no file lists."""
+
+Lanes = tuple[tuple[str, int], ...]
+"""How many there are along each dim."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,15 +159,16 @@ def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_
     register, it stands before it.
     """
     sum_bits = precision.partial_bits(accelerator)
+    lanes, along = tuple(unrolling.lanes.items()), tuple(tuple(each.items()) for each in unrolling.along)
     found: dict[Operand, Way] = {}
     for operand in OPERANDS:
         levels = accelerator.levels_of(operand)
         if operand == "output" and not (levels and not levels[0].ported):
-            levels = (accumulator(accelerator, sum_bits), *levels)
+            levels = (accumulator(len(accelerator.unrolled_axes), sum_bits), *levels)
         final = precision.final_bits(operand)
         found[operand] = Way(
             operand=operand,
-            stops=tuple(_stop(level, operand, unrolling) for level in levels),
+            stops=tuple(_stop(level, operand, lanes, along) for level in levels),
             final_bits=final,
             partial_bits=sum_bits if operand == "output" else final,
             word_bits=word_bits,
@@ -175,25 +179,29 @@ def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_
     return found
 
 
-def accumulator(accelerator: PeArray, sum_bits: int) -> Level:
-    """The accumulators that the MACs have in any case: one sum in each lane that has an output of its own."""
-    axes = tuple(range(len(accelerator.unrolled_axes)))
+@cache
+def accumulator(axes: int, sum_bits: int) -> Level:
+    """The accumulators that the MACs of so many axes have in any case: a sum in each lane that has its own output."""
+    every = tuple(range(axes))
     return Level(
-        name=MAC_ACCUMULATOR, serves=("output",), capacity_bytes=bits_to_bytes(sum_bits), per=axes, reduces_along=axes
+        name=MAC_ACCUMULATOR, serves=("output",), capacity_bytes=bits_to_bytes(sum_bits), per=every, reduces_along=every
     )
 
 
-def _stop(level: Level, operand: Operand, unrolling: Unrolling) -> Stop:
-    own = {dim: 1 for dim in unrolling.dims if relevant(operand, dim)}
+@lru_cache(maxsize=4096)
+def _stop(level: Level, operand: Operand, lanes: Lanes, along: tuple[Lanes, ...]) -> Stop:
+    """A level under an unrolling: all lanes of each dim, and for each axis."""
+    own = {dim: 1 for dim, _ in lanes if relevant(operand, dim)}
+    axes = [dict(each) for each in along]
     copies: dict[str, tuple[tuple[int, bool], ...]] = {}
     shared = level.shared_along(operand)
-    for dim, lanes_of_dim in unrolling.lanes.items():
+    for dim, lanes_of_dim in lanes:
         if lanes_of_dim == 1:
             continue
-        takes = tuple((lanes[dim], axis) for axis, lanes in enumerate(unrolling.along) if dim in lanes)
+        takes = tuple((each[dim], axis) for axis, each in enumerate(axes) if dim in each)
         if dim in own:
-            own[dim] = instances([(lanes, axis in level.per) for lanes, axis in takes], lanes_of_dim)
-        elif any(lanes > 1 and axis in level.per and axis not in shared for lanes, axis in takes):
-            copies[dim] = tuple((lanes, axis in level.per and axis not in shared) for lanes, axis in takes)
-    copied = prod(instances(takes, unrolling.lanes[dim]) for dim, takes in copies.items())
+            own[dim] = instances([(each, axis in level.per) for each, axis in takes], lanes_of_dim)
+        elif any(each > 1 and axis in level.per and axis not in shared for each, axis in takes):
+            copies[dim] = tuple((each, axis in level.per and axis not in shared) for each, axis in takes)
+    copied = prod(instances(takes, dict(lanes)[dim]) for dim, takes in copies.items())
     return Stop(level=level, own=own, copies=copies, copied=copied)

@@ -85,9 +85,11 @@ class _Floor:
         self.bits: dict[Operand, int] = {}
         self.stored_pj: dict[Operand, float] = {}
         for operand, way in task.ways.items():
-            bits = task.elements(operand, unrolling.sizes) * min(way.final_bits, way.partial_bits)
-            self.bits[operand] = bits
-            passes = task.elements(operand, unrolling.lanes) * sums_per_element(way, unrolling)
+            elements = read = task.elements(operand, unrolling.sizes)
+            if operand == "input":
+                read = task.elements(operand, unrolling.lanes)
+            self.bits[operand] = bits = elements * min(way.final_bits, way.partial_bits)
+            passes = read * sums_per_element(way, unrolling)
             for index, stop in enumerate(way.stops):
                 level = stop.level
                 read_pj, write_pj = (

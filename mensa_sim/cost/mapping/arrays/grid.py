@@ -175,24 +175,21 @@ class Grid(Entries):
     def _each_part(self, values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
         return values if self.bare else np.repeat(values, self.entries_of_part)
 
-    def task_of(self, entry: int) -> NestTask:
-        """The nest of an entry."""
-        return self.tasks[int(self.task_of_entry[entry])]
+    def tiles_of(self, entries: Indices) -> list[tuple[Mapping[str, int], ...]]:
+        """The tiles of all stages of each entry."""
+        part = self.part_of(entries)
+        places = self.chosen[:, entries] + self.first_option[:, part]
+        last = [options[place].astype(np.int64).tolist() for options, place in zip(self.options, places, strict=True)]
+        inner = [self.pool.extents[self.numbers(stage)[part]].tolist() for stage in range(self.stages - 1)]
+        each = zip(*inner, zip(*last, strict=True), strict=True)
+        return [tuple(dict(zip(self.dims, tile, strict=True)) for tile in tiles) for tiles in each]
 
-    def tiles_of(self, entry: int) -> tuple[Mapping[str, int], ...]:
-        """The tiles of all stages of an entry."""
-        part = int(self.part_of(entry))
-        places = self.chosen[:, entry] + self.first_option[:, part]
-        last = [int(options[place]) for options, place in zip(self.options, places.tolist(), strict=True)]
-        inner = (self.pool.extents[self.numbers(stage)[part]].tolist() for stage in range(self.stages - 1))
-        tiles = [*inner, last]
-        return tuple(dict(zip(self.dims, tile, strict=True)) for tile in tiles)
+    def orders_of(self, entries: Indices) -> list[tuple[GroupOrder, ...]]:
+        """The orders of the blocks between the tiles of each entry's chain."""
+        part = self.part_of(entries)
+        orders = np.array([each[part] for each in self.chains.orders], dtype=np.intp).reshape(-1, len(part))
+        return [tuple(ROTATIONS[index] for index in own) for own in orders.T.tolist()]
 
-    def orders_of(self, entry: int) -> list[GroupOrder]:
-        """The orders of the blocks between the tiles of an entry's chain."""
-        part = int(self.part_of(entry))
-        return [ROTATIONS[int(each[part])] for each in self.chains.orders]
-
-    def part_of(self, entries: Any) -> Any:
-        """The chain of an entry, or of each of several."""
+    def part_of(self, entries: Indices) -> Indices:
+        """The chain of each entry."""
         return np.searchsorted(self.starts, entries, side="right") - 1

@@ -59,13 +59,19 @@ def winners_at(places: Sequence[Indices], entries: Indices, holds: Mapping[Opera
 
 def mappings_of(grid: Grid, inner: Sequence[GroupOrder], outer: Sequence[Order], winners: Winners) -> list[NestMapping]:
     """The mappings that some candidates are."""
+    each = zip(
+        grid.task_of_entry[winners.entry].tolist(),
+        grid.tiles_of(winners.entry),
+        grid.orders_of(winners.entry),
+        winners.inner.tolist(),
+        winners.row.tolist(),
+        zip(*(winners.holds[operand].tolist() for operand in OPERANDS), strict=True),
+        strict=True,
+    )
     found = []
-    held = zip(*(winners.holds[operand].tolist() for operand in OPERANDS), strict=True)
-    places = zip(winners.inner.tolist(), winners.row.tolist(), winners.entry.tolist(), held, strict=True)
-    for within, row, entry, holds in places:
-        task, orders = grid.task_of(entry), (*grid.orders_of(entry), inner[within])
-        own = dict(zip(OPERANDS, holds, strict=True))
-        found.append(build(task.unrolling, task.ways, grid.tiles_of(entry), orders, outer[row].groups, own))
+    for number, tiles, orders, within, row, holds in each:
+        task, own = grid.tasks[number], dict(zip(OPERANDS, holds, strict=True))
+        found.append(build(task.unrolling, task.ways, tiles, (*orders, inner[within]), outer[row].groups, own))
     return found
 
 
