@@ -15,7 +15,7 @@ from mensa_sim.workload.layer import Layer
 MAC_ACCUMULATOR = "mac_accumulator"
 """The accumulators that no file lists."""
 
-Lanes = tuple[tuple[str, int], ...]
+_Lanes = tuple[tuple[str, int], ...]
 """How many there are along each dim."""
 
 
@@ -189,7 +189,7 @@ def accumulator(axes: int, sum_bits: int) -> Level:
 
 
 @lru_cache(maxsize=4096)
-def _stop(level: Level, operand: Operand, lanes: Lanes, along: tuple[Lanes, ...]) -> Stop:
+def _stop(level: Level, operand: Operand, lanes: _Lanes, along: tuple[_Lanes, ...]) -> Stop:
     """A level under an unrolling: all lanes of each dim, and for each axis."""
     own = {dim: 1 for dim, _ in lanes if relevant(operand, dim)}
     axes = [dict(each) for each in along]

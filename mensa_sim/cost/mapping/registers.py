@@ -136,12 +136,13 @@ def registers_of(tasks: Sequence["NestTask"]) -> list[RegisterTiles]:
 def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
     """Of all that fit, [tile, dim], one pass of the array, those that lie in no other one, and where operands share
     registers the rest."""
-    each = [np.unique(along, return_inverse=True) for along in tiles.T]
+    rows = np.flatnonzero((tiles != tiles[0]).any(axis=0)).tolist()
+    each = [np.unique(tiles[:, row], return_inverse=True) for row in rows]
     fits = np.zeros([len(sizes) + 1 for sizes, _ in each], dtype=bool)  # [*position along a dim], one beyond the last
     fits[tuple(place for _, place in each)] = True
     larger = np.zeros_like(tiles)
-    for row, (sizes, place) in enumerate(each):
-        beside = fits[tuple(own + (dim == row) for dim, (_, own) in enumerate(each))]
+    for along, (row, (sizes, place)) in enumerate(zip(rows, each, strict=True)):
+        beside = fits[tuple(own + (other == along) for other, (_, own) in enumerate(each))]
         larger[:, row] = np.where(beside, np.append(sizes, 0)[place + 1], 0)
     inside: Bools = np.asarray(larger.any(axis=1))
     order = np.argsort(inside, kind="stable")

@@ -5,7 +5,6 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from mensa_sim.arrays import distinct
 from mensa_sim.cost.counts.counts import sums_per_element
 from mensa_sim.cost.counts.tiles import elements_of_tiles
 from mensa_sim.cost.counts.ways import Precision, Way, ways
@@ -78,13 +77,13 @@ class NestTask:
     @cached_property
     def entries(self) -> int:
         """Combinations of extents of the last stage over those of the first one."""
-        found = np.ones(len(self.registers), dtype=np.int64)
-        for dim, *pairs in zip(self.unrolling.dims, self.registers.extents.T, self.registers.larger.T, strict=True):
-            first, which = distinct(pairs)
-            some = np.stack(pairs, axis=1)[first].tolist()
-            many = [len(self.last_extents(dim, *pair)) for pair in some]
-            found *= np.array(many, dtype=np.int64)[which] - (pairs[1] > 0)
-        return int(found.sum())
+        found = [1] * len(self.registers)
+        each = (self.registers.extents.T.tolist(), self.registers.larger.T.tolist())
+        for dim, inside, beside in zip(self.unrolling.dims, *each, strict=True):
+            pairs = list(zip(inside, beside, strict=True))
+            many = {pair: len(self.last_extents(dim, *pair)) - (pair[1] > 0) for pair in set(pairs)}
+            found = [entries * many[pair] for entries, pair in zip(found, pairs, strict=True)]
+        return sum(found)
 
     def fixes(self, dim: str) -> bool:
         """Whether the extent of the last tile along a dim is fixed."""
