@@ -37,9 +37,12 @@ class Planner:
         scheduler: str = "mensa",
         objective: str = "edp",
         families: Path | None = None,
+        deadline_ps: int | None = None,
     ) -> DataPlan:
         memo = PriceMemo(KeptPrices(self._file))
-        goal = Goal(scheduler=scheduler, objective=objective, flow=flow, families_file=families)
+        goal = Goal(
+            scheduler=scheduler, objective=objective, flow=flow, families_file=families, deadline_ps=deadline_ps
+        )
         placed = place(load_workload(workload), load_system(system, settings), goal, memo)
         return flows.data_of(flows.with_data_plan(placed, flow, on_chip, goal, memo))
 
@@ -70,6 +73,7 @@ def test_a_plan_is_found_by_all_that_it_depends_on(planner: Planner) -> None:
         {"flow": "layers"},
         {"on_chip": PREFETCH_ALONE},
         {"objective": "energy"},
+        {"deadline_ps": 10**9},
         {"scheduler": "single:pascal"},
         {"workload": "mnist_cnn"},
         {"system": "edge_tpu"},

@@ -14,6 +14,7 @@ from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, with_bound
 from mensa_sim.schedule.tiles.estimate import least_work
 from mensa_sim.units import PS_PER_S
+from mensa_sim.workload.graph import LayerGraph
 
 _PROOF = (
     "a floor: layers shared out over accelerators at will, MACs at as many lanes as a layer's dims fill, "
@@ -33,8 +34,10 @@ def floor_of(costs: CostTable, problem: Problem, *, whole: bool = False) -> tupl
     Other tensors than those that enter and leave the model may stay on chip. It holds for whole layers, pieces and
     tiles alike: none has more lanes to fill than the dims of its layer, and what the parts of a layer do, read and
     write is together no less than what it does. Of `whole` layers, none starts before those that it reads have ended.
+    Parameters that several layers read are moved for the first of them, as they may stay for the others.
     """
     system = costs.system
+    own_bytes = _first_read_bytes(costs.graph)
     crews: dict[tuple[str, tuple[tuple[str, LeastTimes], ...]], int] = Counter()
     least_pj: dict[str, float] = {}
     for placed in system.accelerators:
@@ -45,7 +48,8 @@ def floor_of(costs: CostTable, problem: Problem, *, whole: bool = False) -> tupl
                 work = least_work(layer, system, cost, 1)
                 # What a host brings crosses no memory, nor is it known what does where a device was measured.
                 entering_bytes = max(0, work.read_bytes - layer.input_bytes + layer.model_input_bytes)
-                read_bytes = min(work.parameter_bytes + entering_bytes, cost.memory_read_bytes)
+                parameter_bytes = min(work.parameter_bytes, own_bytes[layer.name])
+                read_bytes = min(parameter_bytes + entering_bytes, cost.memory_read_bytes)
                 written_bytes = min(work.written_bytes, layer.model_output_bytes, cost.memory_write_bytes)
                 moved_pj = memory.transfer_pj(read_bytes=read_bytes, write_bytes=written_bytes)
                 least_pj[layer.name] = min(least_pj.get(layer.name, inf), work.chip_pj + moved_pj)
@@ -55,6 +59,15 @@ def floor_of(costs: CostTable, problem: Problem, *, whole: bool = False) -> tupl
     found = [Crew(count=count, memory=memory, least_ps=dict(own)) for (memory, own), count in crews.items()]
     least_ps = max(shared_ps(found), longest_way_ps(found, problem) if whole else 0.0)
     return fsum(least_pj.values()), problem.host_ps + least_ps
+
+
+def _first_read_bytes(graph: LayerGraph) -> dict[str, int]:
+    """Of each layer's parameters those that no layer before it reads."""
+    found, known = {}, set[str]()
+    for layer in graph.layers:
+        found[layer.name] = sum(each.size_bytes for each in layer.parameters if each.name not in known)
+        known.update(each.name for each in layer.parameters)
+    return found
 
 
 LeastTimes = tuple[float, float]

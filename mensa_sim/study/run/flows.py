@@ -67,9 +67,10 @@ class KeptPlan:
 
 def _name(placement: Placement, flow: FlowName, on_chip: Options) -> bytes:
     costs, problem = placement.costs, placement.problem
-    goal = (costs.objective, objective_named(problem.objective), problem.static_pj_per_ps, flow, on_chip)
+    judged = objective_named(problem.objective), problem.static_pj_per_ps, problem.deadline_ps
+    goal = (costs.objective, *judged, flow, on_chip)
     units = [(unit.name, unit.pin, unit.family) for unit in problem.units]
-    rivals = (problem.deadline_ps, problem.execution, problem.families, units) if has_rivals(placement, flow) else None
+    rivals = (problem.execution, problem.families, units) if has_rivals(placement, flow) else None
     placed = placement.schedule.assignment, rivals
     return bytes.fromhex(digest_of(graph_to_data(costs.graph), costs.system.everything, placed, goal, _made_by()))
 
