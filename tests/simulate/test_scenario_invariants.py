@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation_problems import (
@@ -32,6 +33,7 @@ from mensa_sim.simulate.record.tracks import tracks
 from mensa_sim.simulate.scenario.arrivals import Periodic, Poisson, Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
+from mensa_sim.units import PS_PER_S
 
 ARRIVALS = st.one_of(
     st.lists(st.integers(0, 10**7), min_size=1, max_size=4).map(lambda times: Trace(times_ps=tuple(sorted(times)))),
@@ -100,6 +102,8 @@ def test_metrics_without_spans_are_those_of_the_spans(drawn):
         assert tally.streams[name].latency.quantile(0.99) == stream.p99_ps
     for name, load in kept.metrics.accelerators.items():
         assert tally.resources[name].busy_ps == load.busy_ps
+        possible = platform.accelerator(name).spec.peak_macs_per_s * load.busy_ps / PS_PER_S
+        assert load.utilization == pytest.approx(tally.resources[name].macs / possible if possible else 0.0)
 
 
 @settings(max_examples=60)
