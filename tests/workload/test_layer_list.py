@@ -302,11 +302,23 @@ def test_a_listed_transposed_convolution_is_the_traced_one(tmp_path: Path, kerne
         "nest",
         "output_channels",
         "vector_ops",
+        "summed_elements",
+        "waiting_elements",
         "parameter_bytes",
         "input_bytes",
         "output_bytes",
     ):
         assert getattr(listed, field) == getattr(traced, field), field
+    assert bool(listed.waiting_elements) == (kernel == 3)
+
+
+def test_a_listed_softmax_is_gone_over_twice_in_rows_that_divide_its_elements(tmp_path: Path) -> None:
+    text = HEADER + "- {name: s, operator: softmax, elements: 30, vector_ops: 99, steps: 2, slice_elements: 10}\n"
+    (layer,) = graph_of(tmp_path, text).layers
+    assert (layer.slices, layer.slice_bytes) == (6, 10)
+    for size in (20, 40):
+        (fault,) = faults(tmp_path, text.replace("10}", f"{size}}}"))
+        assert f"slice_elements is {size}, must divide elements, 30" in fault
 
 
 UP = "- {name: up, operator: transposed_convolution, stride: 2, dims: {K: 3, C: 5, OY: 12, OX: 14, FY: 3, FX: 3}}\n"

@@ -172,6 +172,8 @@ class LayerEntry:
         else:
             if self.elements is None:
                 yield f"{self.operator} needs elements, the size of its output"
+            elif self.slice_elements and self.elements % self.slice_elements:
+                yield f"slice_elements is {self.slice_elements}, must divide elements, {self.elements}"
             if self.vector_ops is None and self.operator in COUNTED:
                 yield f"{self.operator} needs vector_ops, its elementwise operations"
             yield from self._refused(("dims", "bias"), f"{self.operator} has elements instead")
