@@ -6,7 +6,7 @@ from pathlib import Path
 from mensa_sim.api.asks import asks
 from mensa_sim.api.shown import Shown, with_methods
 from mensa_sim.arguments import checked
-from mensa_sim.report.page.output_folder import write_folder
+from mensa_sim.report.page.output_folder import refuse_foreign
 from mensa_sim.study.compare.diff import Difference
 from mensa_sim.study.compare.diff import diff as diff_paths
 from mensa_sim.study.explore.dashboard import DASHBOARD
@@ -48,19 +48,14 @@ def explore(request: ExploreRequest) -> Exploration:
     design is run for whatever can be known to be wrong.
     """
     folder = folder_of(request)
-    _refuse_foreign(folder, force=request.force)
+    if not os.path.exists(folder / STUDY):
+        refuse_foreign(folder, force=request.force)
     exploration = with_methods(explore_request(request), Exploration)
     exploration.save(folder, force=True)
     if request.dashboard:
         (folder / DASHBOARD).unlink(missing_ok=True)
         exploration.to_optuna(folder / DASHBOARD)
     return exploration
-
-
-def _refuse_foreign(folder: Path, *, force: bool) -> None:
-    """Refuses a folder that somebody else uses before any work is done."""
-    if not os.path.exists(folder / STUDY):
-        write_folder(folder, {}, force=force)
 
 
 def diff(before: str | Path, after: str | Path) -> Difference:

@@ -295,6 +295,12 @@ def test_an_error_is_told_before_any_design_is_run(error: str, tmp_path: Path, m
         explore(space, **arguments)
 
 
+def test_a_space_that_is_refused_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(MensaError, match="lstm"):
+        explore(write_space(tmp_path, workloads=["lstmm"]), folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_study_of_another_space_or_in_use_or_damaged_is_refused(
     whole: tuple[Path, ExploreResult], tmp_path: Path
 ) -> None:

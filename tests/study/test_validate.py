@@ -19,6 +19,7 @@ from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.study.validate.file import METRICS, read_measurements
 from mensa_sim.study.validate.fitted_constants import CONSTANT_READERS, fitted_constants
+from mensa_sim.study.validate.predict import Predictor
 from mensa_sim.study.validate.validate import (
     ValidateResult,
     ValidationRow,
@@ -95,6 +96,17 @@ def test_a_layer_alone_is_judged_apart_from_its_network() -> None:
         if row.workload_path.startswith("alexnet"):
             groups[row.group] = groups.get(row.group, 0) + row.measured
     assert groups == {"Chen et al.": 115.3, "Chen et al. by layer": pytest.approx(115.3)}
+
+
+def test_a_path_that_holds_the_mark_of_a_layer_is_a_path(tmp_path: Path) -> None:
+    folder = tmp_path / "c#"
+    folder.mkdir()
+    (folder / "one#.yaml").write_text(LAYERS)
+    rows = "one#.yaml,edge_tpu,latency_ms,1,\none#.yaml#conv,edge_tpu,latency_ms,1,\n"
+    whole, layer = read_measurements(written(folder, rows))
+    predictor = Predictor()
+    (first,), (second,) = (predictor.graph(row.workload_path).layers for row in (whole, layer))
+    assert first == second
 
 
 def test_a_layer_that_its_workload_lacks_has_no_prediction(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def _measurement(row: dict[str, str], folder: Path) -> Measurement:
         measured = float(row["measured"])
     except ValueError:
         raise ValueError(f"measured is {row['measured']!r}, must be a number") from None
-    workload, *layer = row["workload"].split(OF_LAYER, 1)
+    workload, *layer = layer_apart(row["workload"], folder)
     return Measurement(
         workload=row["workload"],
         workload_path=OF_LAYER.join([_located(workload, folder, ("workloads",)), *layer]),
@@ -130,6 +130,11 @@ def _count(name: str, text: str) -> int:
         return int(text)
     except ValueError:
         raise ValueError(f"{name} is {text!r}, must be a whole number") from None
+
+
+def layer_apart(workload: str, folder: Path = Path()) -> list[str]:
+    """A workload, and the one layer of it that is meant, if one is: a file's own path may hold the mark too."""
+    return [workload] if is_file(folder / Path(workload).expanduser()) else workload.rsplit(OF_LAYER, 1)
 
 
 def _located(name: str, folder: Path, kinds: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from mensa_sim.study.generation.generation import Answered, answer_on
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SteadyState, SystemResult
 from mensa_sim.study.run.run import evaluate
-from mensa_sim.study.validate.file import OF_LAYER, Lengths
+from mensa_sim.study.validate.file import Lengths, layer_apart
 from mensa_sim.units import PJ_PER_MJ, PS_PER_MS, PS_PER_S, seconds_to_ps
 from mensa_sim.workload.generation.model import Generation
 from mensa_sim.workload.graph import LayerGraph
@@ -165,7 +165,7 @@ class Predictor:
     def graph(self, workload: str) -> LayerGraph:
         """The layer graph of a workload, or of one layer of it."""
         if workload not in self._graphs:
-            path, *layers = workload.split(OF_LAYER, 1)
+            path, *layers = layer_apart(workload)
             graph = load_workload(path, allow_code=self.allow_code, cache=self.cache)
             if layers:
                 (layer,) = layers
