@@ -98,6 +98,16 @@ def test_a_layer_alone_is_judged_apart_from_its_network() -> None:
     assert groups == {"Chen et al.": 115.3, "Chen et al. by layer": pytest.approx(115.3)}
 
 
+def test_a_layer_of_a_network_that_is_measured_too_is_not_counted_twice_among_all(tmp_path: Path) -> None:
+    (tmp_path / "one.yaml").write_text(LAYERS)
+    (tmp_path / "two.yaml").write_text(LAYERS)
+    names = ("one.yaml", "one.yaml#conv", "two.yaml#conv")
+    rows = "".join(f"{name},edge_tpu,latency_ms,1,\n" for name in names)
+    others = validate(read_measurements(written(tmp_path, rows))).metrics["latency_ms"].others
+    assert others is not None
+    assert others.rows == 2
+
+
 def test_a_path_that_holds_the_mark_of_a_layer_is_a_path(tmp_path: Path) -> None:
     folder = tmp_path / "c#"
     folder.mkdir()

@@ -12,7 +12,7 @@ from mensa_sim.io.progress import Progress, silent
 from mensa_sim.io.shipped import shipped_root
 from mensa_sim.records import dataclass
 from mensa_sim.study.run.provenance import Provenance
-from mensa_sim.study.validate.file import Measurement, read_measurements
+from mensa_sim.study.validate.file import Measurement, layer_apart, read_measurements
 from mensa_sim.study.validate.fitted_constants import FITTED, may_be_fitted
 from mensa_sim.study.validate.predict import Predictor
 
@@ -140,8 +140,18 @@ class ValidateResult(Provenance):
 
     @property
     def metrics(self) -> Mapping[str, GroupScore]:
-        """All systems together, by metric: errors of a time and of bytes in one mean would say nothing."""
-        return _scored(self.rows, [row.measurement.metric for row in self.rows])
+        """All systems together, by metric: errors of a time and of bytes in one mean would say nothing.
+
+        A layer counts as a part of its network where that is measured on the same system too, not once more.
+        """
+        of = (row.measurement for row in self.rows)
+        figures = {(each.workload_path, each.system_path, each.metric) for each in of}
+        rows: list[ValidationRow] = []
+        for row in self.rows:
+            workload, *layer = layer_apart(row.measurement.workload_path)
+            if not layer or (workload, row.measurement.system_path, row.measurement.metric) not in figures:
+                rows.append(row)
+        return _scored(rows, [row.measurement.metric for row in rows])
 
 
 Key = TypeVar("Key", bound=Hashable)
