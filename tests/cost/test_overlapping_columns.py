@@ -183,3 +183,17 @@ def test_each_sum_leaves_once_where_those_that_wait_have_room_and_else_columns_c
         return
     assert cost.memory_write_bytes == (0 if kept else layer.output_bytes + again)
     assert (sums["vector"].read_bytes if "vector" in sums else 0) == again
+
+
+def test_columns_of_rows_too_wide_for_their_sums_to_wait_leave_and_come_back() -> None:
+    rows = Spread(inputs=3, outputs=6, taps=3, stride=2, dilation=1)
+    layer = layer_of((rows, replace(rows, inputs=800, outputs=1600)))
+    assert layer.nest is not None
+    room, columns = 4 * layer.waiting_elements, layer.nest.output_elements
+    beside, without = cost_of(layer, 2 * room, Residency()), cost_of(layer, room, Residency())
+    assert isinstance(beside, LayerCost)
+    assert isinstance(without, LayerCost)
+    read_bytes = layer.input_bytes + layer.parameter_bytes
+    assert (beside.memory_read_bytes, beside.memory_write_bytes) == (read_bytes, layer.output_bytes)
+    assert without.memory_read_bytes == read_bytes + columns
+    assert without.memory_write_bytes == layer.output_bytes + columns

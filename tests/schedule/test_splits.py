@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from homes_problems import graphs, joined, pointwise
+from homes_problems import elementwise, graphs, joined, pointwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_systems import GB, pool
@@ -262,3 +262,14 @@ def test_a_split_that_does_not_fit_is_an_error_of_the_file(tmp_path, old, new, m
     with pytest.raises(FileError) as error:
         place(graph, FOUR, replace(goal, schedule_file=path))
     assert message in str(error.value)
+
+
+def test_pieces_of_a_softmax_go_over_the_rows_of_the_whole_twice_and_of_a_sum_of_columns_make_the_whole():
+    chain = joined([pointwise("conv", 12, 8, 8), elementwise("softmax", 8 * 144, 8 * 144)], [("conv", "softmax")])
+    softmax = replace(chain["softmax"], operator="softmax", slices=144, slice_elements=8)
+    up = replace(chain["conv"], model_input_bytes=8 * 144, output_channels=2, summed_elements=600)
+    graph = replace(chain, layers=(up, softmax))
+    planes = planes_of(graph)
+    for layer, field, shares in ((softmax, "slices", [36, 48, 60]), (up, "summed_elements", [150, 200, 250])):
+        pieces = pieces_of(layer, planes[layer.name], "rows", [3, 4, 5])
+        assert [getattr(piece.layer, field) for piece in pieces] == shares
