@@ -219,7 +219,7 @@ def test_more_candidates_never_make_it_worse(spec: PeArray, nest: LoopNest) -> N
     ("nest", "bound"),
     [
         (LoopNest(K=32, C=16, OY=13, OX=13, FY=3, FX=3, input_height=15, input_width=15), "compute"),
-        (LoopNest(K=256, C=32, OY=13, OX=13, input_height=13, input_width=13), "buffer"),
+        (LoopNest(K=256, C=16, OY=13, OX=13, input_height=13, input_width=13), "buffer"),
     ],
 )
 def test_the_search_counts_what_a_code_leaves_and_what_the_array_waits_for_as_the_cost_does(

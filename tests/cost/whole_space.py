@@ -12,7 +12,7 @@ Tile = dict[str, int]
 
 
 def register_tiles(task: NestTask, legal: Callable[[NestMapping], bool]) -> list[Tile]:
-    """The tiles that registers hold; where operands share none, one pass of the array, and those in no other one."""
+    """The tiles that registers hold, one pass of the array among them."""
     unrolling, stages = task.unrolling, stage_count(task.ways)
     listed = [way.operand for way in task.ways.values() if way.listed_registers]
     options = {}
@@ -28,14 +28,7 @@ def register_tiles(task: NestTask, legal: Callable[[NestMapping], bool]) -> list
 
     tiles = [dict(zip(options, extents, strict=True)) for extents in product(*options.values())]
     tiles = [tile for tile in tiles if legal(within(tile))]
-    single = dict(unrolling.lanes)
-    if single not in tiles:
-        return []
-    registers = [each.level.name for way in task.ways.values() for each in way.stops if not each.level.ported]
-    if len(set(registers)) < len(registers):
-        return tiles
-    largest = [a for a in tiles if not any(a != b and all(a[dim] <= b[dim] for dim in a) for b in tiles)]
-    return [single, *(tile for tile in largest if tile != single)]
+    return tiles if dict(unrolling.lanes) in tiles else []
 
 
 def chains(task: NestTask, inner: tuple[Tile, ...]) -> Iterator[tuple[Tile, ...]]:

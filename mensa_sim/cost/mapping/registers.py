@@ -1,4 +1,4 @@
-"""The tiles of the registers of some nests: where operands share them all, else those that lie in no other one."""
+"""The tiles of the registers of some nests: all that fit."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import reduce
@@ -134,8 +134,7 @@ def registers_of(tasks: Sequence["NestTask"]) -> list[RegisterTiles]:
 
 
 def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
-    """Of all that fit, [tile, dim], one pass of the array, those that lie in no other one, and where operands share
-    registers the rest."""
+    """Of all that fit, [tile, dim], one pass of the array, those that lie in no other one, the rest."""
     rows = np.flatnonzero((tiles != tiles[0]).any(axis=0)).tolist()
     each = [np.unique(tiles[:, row], return_inverse=True) for row in rows]
     fits = np.zeros([len(sizes) + 1 for sizes, _ in each], dtype=bool)  # [*position along a dim], one beyond the last
@@ -147,20 +146,8 @@ def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
     inside: Bools = np.asarray(larger.any(axis=1))
     order = np.argsort(inside, kind="stable")
     order = np.concatenate([[0], order[order > 0]])
-    shared = _shared(task)
-    if not shared:
-        order = order[(order == 0) | ~inside[order]]
-    larger[:, [not shared or _may_cost(task, dim) for dim in task.unrolling.dims]] = 0
+    larger[:, [_may_cost(task, dim) for dim in task.unrolling.dims]] = 0
     return RegisterTiles(extents=tiles[order], larger=larger[order])
-
-
-def _shared(task: "NestTask") -> bool:
-    """Whether operands share registers, where a larger tile of one leaves less room for the others.
-
-    Elsewhere tiles that lie in others are left out, though these may leave too little room in the SRAMs around them.
-    """
-    names = [stop.level.name for way in task.ways.values() for stop in way.stops if not stop.level.ported]
-    return len(set(names)) < len(names)
 
 
 def _may_cost(task: "NestTask", dim: str) -> bool:
