@@ -26,7 +26,7 @@ from mensa_sim.study.validate.reference_rows import reference_measurements
 CPU_SECONDS = 60
 """After so much work a command hangs: an honest one takes a second, some times that where each line is watched."""
 COMMAND = typer.main.get_command(cli.app)
-FAILED_RUNS = ("no accelerator can run", "cannot run", "rows have no prediction")
+FAILED_RUNS = ("no accelerator can run", "cannot run", "no link joins", "rows have no prediction")
 """What good files may say that cannot be done; the exit code is then 1."""
 
 

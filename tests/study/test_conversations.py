@@ -189,6 +189,16 @@ def test_too_many_conversations_for_a_memory_are_an_error_with_the_bytes(tmp_pat
     assert ms.run_scenario(written(tmp_path, users=2), system="edge_tpu", overrides=small)
 
 
+def test_more_tokens_than_conversations_may_have_together_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where steps are joined all of them count."""
+    monkeypatch.setattr("mensa_sim.workload.generation.model.MAX_TOKENS", 60)
+    file = written(tmp_path, users=2, more="conversation: {prompt_tokens: 40, new_tokens: 9, batch: 2}")
+    with pytest.raises(UsageError, match="small: all conversations together have more than 60 tokens"):
+        ran(file)
+
+
 @pytest.mark.parametrize(
     ("conversation", "fault"),
     [

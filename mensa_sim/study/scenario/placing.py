@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import MensaError, UsageError
@@ -204,7 +205,7 @@ def conversing(
     """Place the phases of a stream: prompts and the first step each by itself, other steps where the first one runs.
 
     The goal has the stream's pins, and its schedule where it has one, which is for the step. `InfeasibleError` where a
-    phase cannot run, or where one conversation does not fit.
+    phase cannot run, or where one conversation does not fit; `UsageError` where all have more tokens than is allowed.
     """
 
     def placed(each: Goal, graph: LayerGraph) -> Placement:
@@ -219,18 +220,20 @@ def conversing(
         homes = tuple(replace(home, size_bytes=graph[home.tensor].output_bytes) for home in data.homes)
         return replace(found, schedule=replace(found.schedule, data=replace(data, homes=homes)))
 
-    asked = generation.generate
+    def answering(**asked: Any) -> Generation:
+        try:
+            return replace(generation, generate=replace(generation.generate, **asked))
+        except ValueError as error:
+            raise UsageError(f"{generation.name}: {error}") from error
+
     goal = replace(goal, flow=in_whole_layers(goal.flow))  # as in an answer by itself
     alone = replace(goal, pins=pins_in("prompt", goal.pins))
     if conversation.contexts:
         alone, goal = replace(alone, schedule_file=None), replace(goal, pins=pins_in("steps", goal.pins))
-    prompts = {
-        tokens: placed(alone, replace(generation, generate=replace(asked, prompt_tokens=tokens)).prompt)
-        for tokens in conversation.prompts
-    }
+    prompts = {tokens: placed(alone, answering(prompt_tokens=tokens).prompt) for tokens in conversation.prompts}
     steps: dict[tuple[int, int], Placement] = {}
     for batch in conversation.batches if conversation.contexts else ():
-        joined = replace(generation, generate=replace(asked, conversations=batch * asked.conversations))
+        joined = answering(conversations=batch * generation.generate.conversations)
         first = next(iter(steps.values()), None) or placed(goal, joined.step(conversation.contexts[0]))
         kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
         longest = placed(kept, joined.step(conversation.contexts[-1]))
