@@ -187,6 +187,13 @@ def test_joining_two_branches_late_pays_where_copies_are_cheap(tried: int) -> No
     assert found.value < sum(min(o.latency_ps for o in u.options) for u in ladder(2).units)  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("memories", [("m0",), ("m0", "m1")])
+def test_more_units_than_python_recurses_are_tried_where_there_is_one_accelerator_alone(memories: tuple[str]) -> None:
+    units = [unit(f"u{index}", *[3] * len(memories)) for index in range(1_100)]
+    problem = chain(*units, memories=memories, accelerators=memories)
+    assert enumeration.few_schedules(problem) == (memories == ("m0",))
+
+
 def test_a_unit_that_takes_no_time_goes_before_one_that_starts_with_it() -> None:
     """On `far`, `instant` and `slow` may both start at once: were `slow` first, `last` on `near` would wait for it."""
     units = (unit("slow", 900, 100), unit("instant", 900, 0), unit("last", 50, 900))

@@ -1,6 +1,6 @@
 """Every schedule of a small problem with branches in parallel: exact where memories and links are shared too."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice, product
 from math import prod
@@ -17,7 +17,7 @@ class EverySchedule:
 
     def __init__(self, problem: Problem, deadline_ps: int | None = None) -> None:
         self.problem = problem
-        orders = list(orders_of(problem))
+        orders = sorted(_orders(problem))
         self._found: list[Candidate] = []
         for assignment in product(*(unit.allowed for unit in problem.units)):
             # What one accelerator does before another one does something else makes no difference.
@@ -38,18 +38,14 @@ class EverySchedule:
 def few_schedules(problem: Problem) -> bool:
     """Whether all of them can be tried."""
     most = MAX_SCHEDULES // prod(len(unit.allowed) for unit in problem.units)
-    return sum(1 for _ in islice(orders_of(problem), most + 1)) <= most
+    return most > 0 and sum(1 for _ in islice(_orders(problem), most + 1)) <= most
 
 
-def orders_of(problem: Problem) -> Iterator[tuple[int, ...]]:
+def _orders(problem: Problem) -> Iterator[list[int]]:
     """Every order of the units that takes no reader before its producer."""
-    before = [{tensor.producer for tensor in tensors} for tensors in problem.incoming]
-    return _orders(before, (), frozenset())
+    import networkx as nx  # slow to import, and few problems are small
 
-
-def _orders(before: Sequence[set[int]], taken: tuple[int, ...], done: frozenset[int]) -> Iterator[tuple[int, ...]]:
-    if len(taken) == len(before):
-        yield taken
-    for unit, producers in enumerate(before):
-        if unit not in done and producers <= done:
-            yield from _orders(before, (*taken, unit), done | {unit})
+    graph: nx.DiGraph[int] = nx.DiGraph()
+    graph.add_nodes_from(range(len(problem.units)))
+    graph.add_edges_from((tensor.producer, reader) for tensor in problem.tensors for reader in tensor.readers)
+    return nx.all_topological_sorts(graph)
