@@ -1,12 +1,14 @@
 """The tiles that the search reads: each column is what the same tile says when it is counted alone."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from drawn import accelerators, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.tiles import one_tiling, tilings, window_classes
+from mensa_sim.cost.counts.tiles import Classes, one_tiling, tilings, window_classes
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
@@ -33,8 +35,9 @@ def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
         width = max(len(values) for values, _, _ in each)
         padded = [[np.pad(part, ((0, width - len(part)), (0, 0))) for part in shown[:2]] for shown in each]
         values, counts = (np.hstack(parts) for parts in zip(*padded, strict=True))
-        seen = values, counts, np.hstack([end for _, _, end in each])
-    found = tilings(operand, sizes, extents, seen)
+        seen = Classes(values, counts, np.hstack([first for _, _, first in each])), np.arange(len(tiles))
+    with patch("mensa_sim.cost.counts.tiles._AT_ONCE", data.draw(st.sampled_from([1, 1000]))):
+        found = tilings(operand, sizes, extents, seen)
     for column, tile in enumerate(tiles):
         alone = one_tiling(unrolling, operand, window, {**unrolling.sizes, **tile})
         figures = found.elements, found.largest, found.end, found.number, found.pieces(*access)

@@ -1,16 +1,16 @@
 """How many elements the tiles of an operand hold: of one tiling, and of all combinations of a few extents per dim."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from itertools import product
+from itertools import product, zip_longest
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.arrays import Floats
-from mensa_sim.cost.counts.window import Window, window_histogram
+from mensa_sim.cost.counts.window import Histogram, Window, window_histogram
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import Operand, in_window, relevant
@@ -88,73 +88,136 @@ def elements_of_tiles(unrolling: Unrolling, operand: Operand, window: Window | N
     return read * prod(unrolling.sizes[dim] for dim in own if not in_window(dim))
 
 
+class Classes(NamedTuple):
+    """The tiles that a window shows of some kinds of tilings."""
+
+    values: Floats
+    """[class, kind] Elements of tiles of equal size."""
+    counts: Floats
+    """[class, kind] How many there are; none behind those of a kind that has fewer classes."""
+    first: Floats
+    """[kind] Elements of the first tile."""
+
+
+class _Tiles(NamedTuple):
+    """Tiles of some tilings, whose numbers of classes are alike."""
+
+    some: Indices | slice
+    """Which tilings."""
+    values: Floats
+    """[class, tiling] Elements of tiles of equal size."""
+    counts: Floats
+    """[class, tiling] How many there are; none where a tiling has fewer classes."""
+
+
 class TilingSums:
     """The same sums for many tilings: [tiling]."""
 
-    def __init__(self, values: Floats, counts: Floats, end: Floats) -> None:
-        self._values, self._counts = values, counts
-        """[class, tiling] Elements of tiles of equal size, and how many there are; none where a tiling has fewer."""
+    def __init__(self, tiles: Sequence[_Tiles], end: Floats) -> None:
+        self._tiles = tiles
         self.end = end
         """Elements of the first tile, or for an output of the last one."""
-        self.elements: Floats = (values * counts).sum(axis=0)
+
+    def _of(self, figure: Callable[[_Tiles], Floats]) -> Floats:
+        found = np.empty_like(self.end)
+        for each in self._tiles:
+            found[each.some] = figure(each)
+        return found
+
+    @property
+    def elements(self) -> Floats:
         """Of all tiles."""
+        return self._of(lambda each: (each.values * each.counts).sum(axis=0))
 
     @property
     def largest(self) -> Floats:
         """Elements of the largest tile."""
-        largest: Floats = (self._values * (self._counts > 0)).max(axis=0)
-        return largest
+        return self._of(lambda each: (each.values * (each.counts > 0)).max(axis=0))
 
     @property
     def number(self) -> Floats:
         """How many tiles there are."""
-        number: Floats = self._counts.sum(axis=0)
-        return number
+        return self._of(lambda each: each.counts.sum(axis=0))
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses of `unit_bits` that all tiles take, each spread evenly over so many instances."""
-        values = self._values
-        if not isinstance(spread, np.ndarray) and spread == 1:
-            pieces = np.ceil(values * bits / unit_bits)
-        else:
-            pieces = np.minimum(values, spread) * np.ceil(np.ceil(values / spread) * bits / unit_bits)
-        found: Floats = (pieces * self._counts).sum(axis=0)
-        return found
+
+        def taken(each: _Tiles) -> Floats:
+            values = each.values
+            if isinstance(spread, np.ndarray) or spread != 1:
+                over = spread[each.some] if isinstance(spread, np.ndarray) else spread
+                pieces = np.minimum(values, over) * np.ceil(np.ceil(values / over) * bits / unit_bits)
+            else:
+                pieces = np.ceil(values * bits / unit_bits)
+            found: Floats = (pieces * each.counts).sum(axis=0)
+            return found
+
+        return self._of(taken)
 
 
-Classes = tuple[Floats, Floats, Floats]
-"""[class, tiling] Elements of tiles and how many there are, and [tiling] the elements of the first tile."""
+_AT_ONCE = 1 << 18
+"""Classes of tiles that are worked out at once where there are many, at about 2 MiB a figure: a choice."""
 
 
 def tilings(
-    operand: Operand, sizes: Mapping[str, Floats], extents: Mapping[str, Floats], window: Classes | None
+    operand: Operand,
+    sizes: Mapping[str, Floats],
+    extents: Mapping[str, Floats],
+    shown: tuple[Classes, Indices] | None,
 ) -> TilingSums:
-    """The tilings of an operand along its dims: [tiling]; what a window shows stands for the window's dims."""
-    total = len(next(iter(sizes.values())))
-    values, counts, end = window or (np.ones((1, total)), np.ones((1, total)), np.ones(total))
+    """The tilings of an operand along its dims: [tiling]; what a window shows, and of which kind each tiling is, stands
+    for the window's dims."""
+    end: Floats = np.ones(len(next(iter(sizes.values())))) if shown is None else shown[0].first[shown[1]]
+    splits = []
     for dim, size in sizes.items():
-        if window is not None and in_window(dim):
-            continue
-        extent = extents[dim]
-        full = np.floor(size / extent)
-        rest = size - full * extent
+        if shown is None or not in_window(dim):
+            extent = extents[dim]
+            full = np.floor(size / extent)
+            rest = size - full * extent
+            end = end * (np.where(rest > 0, rest, extent) if operand == "output" else extent)
+            splits.append((extent, full, rest))
+    one = np.ones((1, len(end)))
+    parts = [_Tiles(slice(None), one, one)] if shown is None else _shown(*shown)
+    return TilingSums([_split(each, splits) for each in parts], end)
+
+
+def _shown(classes: Classes, kind: Indices) -> Iterator[_Tiles]:
+    """Of tilings what a window shows; of many those together that show about as many classes."""
+    if len(classes.values) * len(kind) <= _AT_ONCE:
+        yield _Tiles(slice(None), classes.values[:, kind], classes.counts[:, kind])
+        return
+    many = (classes.counts > 0).sum(axis=0)[kind]
+    order = np.argsort(many, kind="stable")
+    for some in np.split(order, np.flatnonzero(np.diff(np.cumsum(many[order]) // _AT_ONCE)) + 1):
+        at = slice(many[some[-1]]), kind[some]
+        yield _Tiles(some, classes.values[at], classes.counts[at])
+
+
+def _split(tiles: _Tiles, splits: Iterable[tuple[Floats, Floats, Floats]]) -> _Tiles:
+    """Each tile in those along other dims, of an extent so many times, and of what is left over."""
+    some, values, counts = tiles
+    for extent, full, rest in ((each[some] for each in split) for split in splits):
         short = rest > 0
         if not short.any():
-            values, counts, end = values * extent, counts * full, end * extent
+            values, counts = values * extent, counts * full
         else:
             values = np.concatenate([values * extent, values * rest])
             counts = np.concatenate([counts * full, counts * short])
-            end = end * (np.where(short, rest, extent) if operand == "output" else extent)
-    return TilingSums(values, counts, end)
+    return _Tiles(some, values, counts)
+
+
+def classes_of(seen: Sequence[Histogram]) -> Classes:
+    """Histograms side by side."""
+    values, counts = (
+        np.array(list(zip_longest(*each, fillvalue=0)), dtype=np.float64)
+        for each in ((own.values for own in seen), (own.counts for own in seen))
+    )
+    return Classes(values, counts, np.array([own.first for own in seen], dtype=np.float64))
 
 
 @lru_cache(maxsize=4096)
 def window_classes(window: Window, dims: tuple[str, ...], extents: tuple[tuple[int, ...], ...]) -> Classes:
     """The tiles that a window shows of each combination of extents, the last dim varying fastest."""
-    seen = [window_histogram(window, tuple(zip(dims, combination, strict=True))) for combination in product(*extents)]
-    width = max(len(histogram.values) for histogram in seen)
-    values, counts = np.zeros((width, len(seen))), np.zeros((width, len(seen)))
-    for column, histogram in enumerate(seen):
-        values[: len(histogram.values), column] = histogram.values
-        counts[: len(histogram.counts), column] = histogram.counts
-    return values, counts, np.array([histogram.first for histogram in seen], dtype=np.float64)
+    return classes_of(
+        [window_histogram(window, tuple(zip(dims, combination, strict=True))) for combination in product(*extents)]
+    )

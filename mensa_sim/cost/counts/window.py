@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mensa_sim.arrays import Ints
+from mensa_sim.arrays import Ints, numbered
 from mensa_sim.cost.counts.axis import WindowAxis, distinct_inside, full_and_rest, seen
 from mensa_sim.cost.counts.flat_outputs import sizes_of_flat_tiles
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import split_dims
 from mensa_sim.workload.layer import LoopNest
+
+_FEW = 64
+"""Sizes of tiles that plain numbers count sooner than arrays do: a choice."""
 
 
 class Window(NamedTuple):
@@ -61,7 +64,13 @@ def histogram(sizes: Iterable[int], repeats: Iterable[int], first: int) -> Histo
 
 def _of_arrays(sizes: Ints, repeats: Ints) -> Histogram:
     """The same of arrays, the first tile's first."""
-    return histogram(sizes.tolist(), repeats.tolist(), int(sizes[0]))
+    first = int(sizes[0])
+    if len(sizes) <= _FEW:
+        return histogram(sizes.tolist(), repeats.tolist(), first)
+    values, kind = numbered(sizes, int(sizes.max()) + 1)
+    counts = np.zeros(len(values), dtype=np.int64)
+    np.add.at(counts, kind, repeats)
+    return Histogram(values=tuple(values.tolist()), counts=tuple(counts.tolist()), first=first)
 
 
 @lru_cache(maxsize=65536)

@@ -131,15 +131,15 @@ def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
 
 def _window_of_sets(
     grid: Grid, mine: Sequence[str], parts: Indices, options: Sequence[tuple[tuple[int, ...], ...]], many: Indices
-) -> Classes:
-    """Of all combinations of the options of some chains, `many` for each."""
+) -> tuple[Classes, Indices]:
+    """Of all combinations of the options of some chains, `many` for each, what a window shows, and the kind of each."""
     inside, task = window_dims(mine), grid.chains.task[parts]
     some, kind = distinct([task, *(grid.set_of_part[grid.dims.index(dim), parts] for dim in inside)])
     own = [options[place][len(mine) - len(inside) :] for place in some.tolist()]
-    (values, counts, end), lengths = _window_shown(grid, inside, task[some], own)
+    shown, lengths = _window_shown(grid, inside, task[some], own)
     runs = np.repeat(kind, many // lengths[kind])  # the dims of the window vary fastest
     _, column = spans((np.cumsum(lengths) - lengths)[runs], lengths[runs])
-    return values[:, column], counts[:, column], end[column]
+    return shown, column
 
 
 def _window_shown(
@@ -151,4 +151,4 @@ def _window_shown(
     values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
     for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
         values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
-    return (values, counts, np.concatenate([end for _, _, end in seen])), lengths
+    return Classes(values, counts, np.concatenate([end for _, _, end in seen])), lengths

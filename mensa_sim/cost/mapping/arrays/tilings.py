@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mensa_sim.arrays import Floats, distinct
 from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements, taken_bits
-from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, tilings
+from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, classes_of, tilings
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
 from mensa_sim.cost.mapping.pool import TilePool
@@ -176,8 +175,8 @@ def window_dims(mine: Sequence[str]) -> tuple[str, ...]:
     return tuple(dim for dim in mine if in_window(dim))
 
 
-def window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> Classes:
-    """Of single tiles: [tiling, dim]."""
+def window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> tuple[Classes, Indices]:
+    """Of single tiles, [tiling, dim], what a window shows, and of which kind each is."""
     inside = window_dims(mine)
     tiles = extents[:, [pool.dims.index(dim) for dim in inside]]
     some, kind = distinct([task, *tiles.T])
@@ -185,8 +184,4 @@ def window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents:
         window_histogram(pool.tasks[own].window, tuple(zip(inside, tile, strict=True)))
         for own, tile in zip(task[some].tolist(), tiles[some].tolist(), strict=True)
     ]
-    values, counts = (
-        np.array(list(zip_longest(*each, fillvalue=0)), dtype=np.float64)  # [class, kind]
-        for each in ((own.values for own in seen), (own.counts for own in seen))
-    )
-    return values[:, kind], counts[:, kind], np.array([own.first for own in seen], dtype=np.float64)[kind]
+    return classes_of(seen), kind
