@@ -184,7 +184,65 @@ def test_what_zigzags_older_words_do_not_say_or_say_twice_is_told(tmp_path: Path
 def test_ports_that_become_one_are_told(tmp_path: Path) -> None:
     second = ZIGZAG_OLDER.replace("rw_port: 1, r_bw: 64, w_bw: 64, min", "rw_port: 2, r_bw: 64, w_bw: 64, min")
     made = converted(tmp_path, core_yaml=second)
-    assert "sram: of its 2 ports the widest that reads and writes counts, 64 bits" in made.chosen
+    assert "sram: one port reads and one writes, 64 bits and 64 bits, though one of them does either" in made.chosen
+    assert array(tmp_path, "core").levels[1].ports == "separate"
+    third = second.replace("r_port: 0, w_port: 0, rw_port: 2", "r_port: 0, w_port: 1, rw_port: 2")
+    made = converted(tmp_path, third_yaml=third.replace("name: core", "name: third"))
+    assert "sram: of its 3 ports the widest that reads and writes counts, 64 bits and 64 bits" in made.chosen
+
+
+def test_a_memory_with_ports_for_each_operand_has_them_in_both_forms(tmp_path: Path) -> None:
+    operands = ("I1", "I2", "O")
+    older = ZIGZAG_OLDER.replace("r_port: 0, w_port: 0, rw_port: 1", "r_port: 3, w_port: 3, rw_port: 0").replace(
+        "ports: [{fh: rw_port_1, tl: rw_port_1}, {fh: rw_port_1, tl: rw_port_1}, {fh: rw_port_1, tl: rw_port_1}]",
+        f"ports: [{', '.join(f'{{fh: w_port_{n}, tl: r_port_{n}}}' for n in (1, 2, 3))}]",
+    )
+    ports = ", ".join(
+        f"{{name: {way}_{n}, type: {way}, bandwidth_min: 32, bandwidth_max: 64, allocation: ['{operand}, {to}']}}"
+        for n, operand in enumerate(operands)
+        for way, to in (("read", "tl"), ("write", "fh"))
+    )
+    newer = re.sub(
+        r"ports: \[\{name: rw_port_1, type: read_write, bandwidth_min: 32.*", f"ports: [{ports}]}}", ZIGZAG_ACCELERATOR
+    )
+    shared = newer.replace("['O, tl']", "['O, tl', 'I1, tl']")
+    for name, text, kind in (
+        ("old", older, "per_operand"),
+        ("new", newer, "per_operand"),
+        ("shared", shared, "separate"),
+    ):
+        made = converted(tmp_path, **{f"{name}_yaml": text.replace("name: core", f"name: {name}")})
+        assert array(tmp_path, name).levels[1].ports == kind
+        assert any("ports the widest" in line for line in made.chosen) == (kind == "separate")
+
+
+def test_a_register_file_moves_an_element_for_each_lane_at_its_share_of_the_width(tmp_path: Path) -> None:
+    """As `calc_memory_word_access` of the tool: whole smallest accesses, each at its share of the full width."""
+    wide = ZIGZAG_ACCELERATOR.replace(
+        "r_port_1, type: read, bandwidth_min: 16, bandwidth_max: 16",
+        "r_port_1, type: read, bandwidth_min: 8, bandwidth_max: 64",
+    )
+    converted(tmp_path, core_yaml=wide, mapping_yaml=ZIGZAG_MAPPING)
+    register = array(tmp_path, "core").levels[0]
+    assert (register.read_pj_per_bit, register.write_pj_per_bit) == (0.02 / 64, 0.03 / 16)
+    # along D1, which unrolls K, each of 8 lanes has a sum of its own: 128 bits, in accesses of 192
+    columns = wide.replace("bandwidth_min: 8, bandwidth_max: 64", "bandwidth_min: 192, bandwidth_max: 192").replace(
+        "operands: [O], served_dimensions: [D2]", "operands: [O], served_dimensions: [D1]"
+    )
+    made = converted(tmp_path, columns_yaml=columns.replace("name: core", "name: columns"), mapping_yaml=ZIGZAG_MAPPING)
+    assert array(tmp_path, "columns").levels[0].read_pj_per_bit == 0.02 / 128
+    assert "rf: an access moves 128 bits, at the cost of 192" in made.chosen
+
+
+def test_what_a_core_of_stream_says_of_its_axes_is_its_mapping_and_its_last_memory_is_told(tmp_path: Path) -> None:
+    core = ZIGZAG_ACCELERATOR + "dataflows: {D1: ['D, 8'], D2: ['C, 4']}\n"
+    made = converted(tmp_path, core_yaml=core)
+    axes = array(tmp_path, "core").dataflow.axes
+    assert [(axis.size, axis.dims) for axis in axes] == [(8, ("OX",)), (4, ("C",))]
+    assert "dram, the last of the file, is the system's memory, which holds more than its 1000000 bits" in made.chosen
+    both = converted(tmp_path, both_yaml=core.replace("name: core", "name: both"), mapping_yaml=ZIGZAG_MAPPING)
+    assert "dataflows" in both.left_out
+    assert array(tmp_path, "both").dataflow.axes[0].dims == ("K",)
 
 
 def test_memories_whose_costs_zigzag_has_worked_out_are_priced_by_the_technology(tmp_path: Path) -> None:

@@ -131,16 +131,15 @@ def commented(text: str, comment: str) -> str:
 
 
 def workload_files(file: ForeignFile, name: str, entries: list[dict[str, Any]], source: str) -> dict[str, str]:
-    """A workload file of these layers, checked; a width that all with a nest share stands above them.
+    """A workload file of these layers, checked; a width that all share, those with a nest at least, stands above them.
 
     Raises `FileError` where what was converted is no workload of ours.
     """
-    nests = [entry for entry in entries if "dims" in entry]
-    shared = {
-        width: nests[0][width]
-        for width in OPERAND_WIDTHS
-        if nests and width in nests[0] and len({entry.get(width) for entry in nests}) == 1
-    }
+    shared: dict[str, Any] = {}
+    for width in OPERAND_WIDTHS:
+        stated = {entry.get(width) for entry in entries if "dims" in entry or width in entry}
+        if len(stated) == 1 and None not in stated:
+            shared |= {width: stated.pop()}
     layers = [{key: value for key, value in entry.items() if key not in shared} for entry in entries]
     data = {"name": name, **shared, "layers": layers}
     try:

@@ -1,13 +1,9 @@
-"""An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own.
-
-Before version 3.5 the tool wrote ports by number, widths by direction, and `multipliers`.
-"""
+"""An accelerator of ZigZag, its array and its memories, as an accelerator file with a technology of its own."""
 
 from collections.abc import Mapping, Sequence
-from math import prod
+from math import ceil, prod
 from typing import Any, Literal
 
-from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import (
@@ -18,58 +14,12 @@ from mensa_sim.study.convert.foreign import (
     accelerator_files,
     bare_technology,
     dims_of,
-    in_newer_words,
     stationary_of,
 )
 from mensa_sim.study.convert.zigzag.mapping import Spatial, spatial_of
+from mensa_sim.study.convert.zigzag.older import renewed
 from mensa_sim.units import BITS_PER_BYTE
-from mensa_sim.workload.dims import OPERANDS
-
-_ARRAY = {"multiplier_energy": "unit_energy", "multiplier_area": "unit_area"}
-_PORTS = {"r_port": ("read", "r"), "w_port": ("write", "w"), "rw_port": ("read_write", "r")}
-"""Type of each kind of port, and the letter of the widths that it has."""
-MAX_PORTS = 64
-_OLDER = ("r_bw", "w_bw", "min_r_granularity", "min_w_granularity", *_PORTS)
-
-
-def renewed(file: ForeignFile) -> dict[str, Any]:
-    """The same accelerator in the words of later versions; what is in these already stays."""
-    data = in_newer_words(file.data, {"multipliers": "operational_array"})
-    array, memories = data.get("operational_array"), data.get("memories")
-    if isinstance(array, dict):
-        data["operational_array"] = in_newer_words(array, _ARRAY)
-    if isinstance(memories, dict):
-        data["memories"] = {name: _memory(file, name, memory) for name, memory in memories.items()}
-    return data
-
-
-def _memory(file: ForeignFile, name: str, memory: Any) -> Any:
-    if not isinstance(memory, dict) or "r_bw" not in memory:
-        return memory
-    both = _widths(memory, "r")
-    ports = [
-        {"name": f"{kind}_{index + 1}", "type": direction, **_widths(memory, letter)}
-        for kind, (direction, letter) in _PORTS.items()
-        for index in range(_count(file, ("memories", name, kind), memory.get(kind, 0)))
-    ]
-    if not ports:  # the tool's own tpu_like counts none, though its operands name one
-        ports = [{"name": "rw_port_1", "type": "read_write", **both}]
-        file.notes.choose(f"{name}: one port that reads and writes, as the file counts none")
-    if "w_bw" in memory and both != _widths(memory, "w") and any(port["type"] == "read_write" for port in ports):
-        file.notes.choose(f"{name}: a port that reads and writes has the widths of its reads both ways")
-    return {key: value for key, value in memory.items() if key not in _OLDER} | {"ports": ports}
-
-
-def _count(file: ForeignFile, place: Location, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MAX_PORTS:
-        raise file.fault(place, f"must be a whole number from 0 to {MAX_PORTS}, not {value!r:.40}")
-    return value
-
-
-def _widths(memory: dict[str, Any], letter: str) -> dict[str, Any]:
-    widest = memory.get(f"{letter}_bw")
-    return {"bandwidth_min": memory.get(f"min_{letter}_granularity", widest), "bandwidth_max": widest}
-
+from mensa_sim.workload.dims import OPERANDS, Operand, relevant
 
 ACCUMULATOR_BITS = 16
 """Of partial sums, where the workload states none: what the tool's own workloads have."""
@@ -123,10 +73,18 @@ class ZigZagMemory:
         """Whether the file says what its accesses cost: where the tool asks CACTI, it reads no costs from the file."""
         return not self.auto_cost_extraction
 
+    @property
+    def apart(self) -> bool:
+        """Whether each of its operands has a port of its own to read and one to write, all of these as wide."""
+        used = [(port.type, *{move.split(",")[0] for move in port.allocation}) for port in self.ports]
+        needed = [(way, operand) for way in ("read", "write") for operand in self.operands]
+        widths = {(port.type, port.bandwidth_min, port.bandwidth_max) for port in self.ports}
+        return len(self.operands) > 1 and sorted(used) == sorted(needed) and len(widths) == 2
+
     def widths(self, direction: str) -> list[ZigZagPort]:
-        """The ports that go in a direction, the widest first."""
+        """The ports that go in a direction, the widest first; of these, those that go in no other."""
         ports = [port for port in self.ports if port.type in (direction, "read_write")]
-        return sorted(ports, key=lambda port: -port.bandwidth_max)
+        return sorted(ports, key=lambda port: (-port.bandwidth_max, port.type != direction))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +115,14 @@ class ZigZagAccelerator:
     name: str
     memories: Mapping[str, ZigZagMemory]
     operational_array: ZigZagArray
+    dataflows: Mapping[str, tuple[str, ...]] | None = None
+    """What cores of Stream say of their axes, as a mapping file would."""
 
 
 def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -> dict[str, str]:
     """Files of ours by name; the last memory becomes the system's, which must serve all operands."""
-    core, spatial = file.record(renewed(file), ZigZagAccelerator), spatial_of(mapping)
+    core = file.record(renewed(file), ZigZagAccelerator)
+    spatial = spatial_of(file, core.dataflows, mapping)
     array, notes = core.operational_array, file.notes
     if not core.memories:
         raise file.fault(("memories",), "is empty")
@@ -171,8 +132,8 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
     name = core.name.strip() or file.path.stem
     source = f"ZigZag, {file.path.name}"
     axes = _axes(file, array, spatial)
-    levels = _levels(file, inner, [axis for axis, _ in axes], spatial)
-    port, _ = _widest(file, outermost, memory)
+    levels = _levels(file, inner, axes, spatial)
+    port, writes = _widest(file, outermost, memory)
     unpriced = [each for each, own in core.memories.items() if not own.priced]
     notes.choose(f"clock_hz: {CLOCK_HZ}, as the tool counts cycles")
     if unpriced:
@@ -186,6 +147,11 @@ def convert_accelerator(file: ForeignFile, mapping: ForeignFile | None = None) -
     elif not array.unit_energy:
         notes.choose("a MAC takes no energy, as the file states no unit_energy")
     notes.choose(f"accumulator_bits: {ACCUMULATOR_BITS}, where a workload states none")
+    notes.choose(
+        f"{outermost}, the last of the file, is the system's memory, which holds more than its {memory.size} bits"
+    )
+    if writes is not port:
+        notes.choose(f"{outermost}: reads and writes share the {port.bandwidth_max} bits of its reads in a cycle")
     if set(memory.served_dimensions) != set(array.dimensions):
         notes.choose(f"{outermost} stands once, though its served_dimensions name some axes alone")
     data: Raw = {
@@ -243,65 +209,88 @@ def _axes(file: ForeignFile, array: ZigZagArray, spatial: Spatial) -> list[tuple
 
 
 def _levels(
-    file: ForeignFile, memories: Sequence[tuple[str, ZigZagMemory]], dimensions: Sequence[str], spatial: Spatial
+    file: ForeignFile,
+    memories: Sequence[tuple[str, ZigZagMemory]],
+    axes: Sequence[tuple[str, dict[str, Any]]],
+    spatial: Spatial,
 ) -> list[dict[str, Any]]:
     """Register files are those that stand in the array with nothing inside them; the others are SRAMs."""
     levels: list[dict[str, Any]] = []
     inside: set[str] = set()
     for name, memory in memories:
-        unknown = sorted(set(memory.served_dimensions) - set(dimensions))
+        unknown = sorted(set(memory.served_dimensions) - {axis for axis, _ in axes})
         if unknown:
             raise file.fault(("memories", name, "served_dimensions"), f"no axis is called {', '.join(unknown)}")
-        per = [index for index, axis in enumerate(dimensions) if axis not in memory.served_dimensions]
-        served = {spatial.operands[each] for each in memory.operands}
+        per = [index for index, (axis, _) in enumerate(axes) if axis not in memory.served_dimensions]
+        serves = [operand for operand in OPERANDS if operand in {spatial.operands[each] for each in memory.operands}]
         level: dict[str, Any] = {
             "name": name,
-            "serves": [operand for operand in OPERANDS if operand in served],
+            "serves": serves,
             "capacity_bytes": memory.size // BITS_PER_BYTE,
             **({"per": per} if per else {}),
         }
-        element_bits = 0
-        if not per or inside & served:
+        at_once_bits = 0
+        if not per or inside & set(serves):
             level |= _ports(file, name, memory)
         else:
-            element_bits = ACCUMULATOR_BITS if "output" in served else BITS_PER_BYTE
-            if memory.priced and memory.widths("read")[0].bandwidth_min > element_bits:
-                file.notes.choose(
-                    f"{name}: an access moves one element of {element_bits} bits, at the full width's cost"
-                )
-        levels.append(level | _energies(memory, f"ZigZag, {file.path.name}, {name}", element_bits))
-        inside |= served
+            served = [data for index, (_, data) in enumerate(axes) if index not in per]
+            at_once_bits = max(_at_once_bits(operand, served) for operand in serves)
+            port = memory.widths("read")[0]
+            if port.bandwidth_max < at_once_bits:
+                file.notes.choose(f"{name}: no wait for ports of {port.bandwidth_max} bits that move {at_once_bits}")
+            elif memory.priced and port.bandwidth_min > at_once_bits:
+                file.notes.choose(f"{name}: an access moves {at_once_bits} bits, at the cost of {port.bandwidth_min}")
+        levels.append(level | _energies(memory, f"ZigZag, {file.path.name}, {name}", at_once_bits))
+        inside |= set(serves)
     return levels
+
+
+def _at_once_bits(operand: Operand, served: Sequence[dict[str, Any]]) -> int:
+    """What an access of a register file moves: an element for each lane around it that has one of its own."""
+    lanes: int = prod(axis["size"] for axis in served if any(relevant(operand, dim) for dim in axis["dims"]))
+    return lanes * (ACCUMULATOR_BITS if operand == "output" else BITS_PER_BYTE)
 
 
 def _widest(file: ForeignFile, name: str, memory: ZigZagMemory) -> tuple[ZigZagPort, ZigZagPort]:
     """The port that reads and the one that writes, as a level and a memory of ours have one each; or one for both."""
-    read, write = memory.widths("read")[0], memory.widths("write")[0]
-    if len(memory.ports) > len({read, write}):
-        widths = f"{read.bandwidth_max} bits" + (f" and {write.bandwidth_max} bits" if read is not write else "")
+    read = memory.widths("read")[0]
+    write = max(memory.widths("write"), key=lambda port: (port.bandwidth_max, port is not read))
+    widths = f"{read.bandwidth_max} bits" + (f" and {write.bandwidth_max} bits" if read is not write else "")
+    if len(memory.ports) > (1 if read is write else 2) and not memory.apart:
         file.notes.choose(f"{name}: of its {len(memory.ports)} ports the widest that reads and writes counts, {widths}")
+    elif read is not write and "read_write" in (read.type, write.type):
+        file.notes.choose(f"{name}: one port reads and one writes, {widths}, though one of them does either")
     return read, write
 
 
 def _ports(file: ForeignFile, name: str, memory: ZigZagMemory) -> dict[str, Any]:
     read, write = _widest(file, name, memory)
+    smallest = min(read.bandwidth_min, write.bandwidth_min)
+    if read.bandwidth_min != write.bandwidth_min:
+        file.notes.choose(f"{name}: its smallest access has {smallest} bits both ways")
     return {
         "read_bits": read.bandwidth_max,
         "write_bits": write.bandwidth_max,
-        "min_bits": min(port.bandwidth_min for port in memory.ports),
-        **({"ports": "rw"} if read is write else {}),
+        "min_bits": smallest,
+        **({"ports": "rw"} if read is write else {"ports": "per_operand"} if memory.apart else {}),
         "double_buffered": memory.force_double_buffering,
     }
 
 
-def _energies(memory: ZigZagMemory, source: str, element_bits: int = 0) -> dict[str, Any]:
-    """Energies per bit, where the file has any; a register file, which the tool reads by elements, spreads an access
-    over one."""
+def _energies(memory: ZigZagMemory, source: str, at_once_bits: int = 0) -> dict[str, Any]:
+    """Energies per bit, where the file has any; of a register file, those of a bit of what it moves at once."""
     if not memory.priced or memory.r_cost is None or memory.w_cost is None:
         return {}
-    read, write = memory.widths("read")[0], memory.widths("write")[0]
     return {
-        "read_pj_per_bit": memory.r_cost / (min(element_bits, read.bandwidth_min) or read.bandwidth_max),
-        "write_pj_per_bit": memory.w_cost / (min(element_bits, write.bandwidth_min) or write.bandwidth_max),
+        "read_pj_per_bit": _pj_per_bit(memory.r_cost, memory.widths("read")[0], at_once_bits),
+        "write_pj_per_bit": _pj_per_bit(memory.w_cost, memory.widths("write")[0], at_once_bits),
         "source": f"{source}: {memory.r_cost} pJ per read, {memory.w_cost} pJ per write of the full width",
     }
+
+
+def _pj_per_bit(full_pj: float, port: ZigZagPort, at_once_bits: int) -> float:
+    """An access is of whole smallest ones, each at its share of the full width (`calc_memory_word_access` there)."""
+    if not at_once_bits:
+        return full_pj / port.bandwidth_max
+    charged_bits = ceil(at_once_bits / port.bandwidth_min) * port.bandwidth_min
+    return full_pj * (charged_bits / (port.bandwidth_max * at_once_bits))

@@ -18,6 +18,8 @@ POOLS = ("Pooling", "Pool", "MaxPool", "AveragePool", "GlobalAveragePool")
 _PAIRS = ("Add", "Max")
 _WIDTHS: Mapping[str, str] = {"W": "weight_bits", "I": "input_bits", "O": "accumulator_bits", "O_final": "output_bits"}
 """`O` is a partial sum."""
+_HANDED_ON = ("input_bits", "output_bits")
+"""Widths of a layer without a nest."""
 
 _OPERAND = re.compile(r"(\w)((?:\[\w*\])+)")
 _RELATION = re.compile(r"(\w+)\s*=\s*(?:(\d+)\s*\*\s*)?(\w+)\s*\+\s*(?:(\d+)\s*\*\s*)?(\w+)")
@@ -80,16 +82,18 @@ def _entry(file: ForeignFile, layer: ZigZagLayer, names: Mapping[int, str], plac
             raise file.fault((*place, "operand_source", key), f"no layer has the id {source}")
     sources = [source for key, source in layer.operand_source.items() if key in OPERAND_OF and source != layer.id]
     constant = layer.operand_source.get("W", layer.id) == layer.id
+    widths = {ours: layer.operand_precision[k] for k, ours in _WIDTHS.items() if layer.operand_precision.get(k)}
     if layer.operator_type in _PRODUCTS:
         entry = _product(file, layer, place, constant=constant, first=not sources)
     else:
         entry = _elementwise(layer, names[layer.id])
+        widths = {ours: bits for ours, bits in widths.items() if ours in _HANDED_ON}
         sources = (
             sources if layer.operator_type in _PAIRS else [s for s in sources if s == layer.operand_source.get("I")]
         )
     entry["name"] = names[layer.id]
     inputs = list(dict.fromkeys(names[source] for source in sources))
-    return {**entry, **({"inputs": inputs} if inputs else {})}
+    return {**entry, **widths, **({"inputs": inputs} if inputs else {})}
 
 
 def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant: bool, first: bool) -> dict[str, Any]:
@@ -99,7 +103,9 @@ def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant
     except ValueError as error:
         raise file.fault((*place, "equation"), str(error)) from error
     if entry["operator"] == "conv2d":
-        given = dict(zip(layer.pr_loop_dims or (), layer.pr_loop_sizes or (), strict=True))
+        given = {
+            dim.upper(): size for dim, size in zip(layer.pr_loop_dims or (), layer.pr_loop_sizes or (), strict=True)
+        }
         rows, columns = (
             given.get(dim, 1 if window is None else 0) for dim, window in (("IY", nest.rows), ("IX", nest.columns))
         )
@@ -108,7 +114,7 @@ def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant
         elif first:
             entry["padding"] = "valid"
             file.notes.choose("an input whose size (pr_loop_sizes) is not given is as large as what its windows reach")
-    return entry | {ours: layer.operand_precision[k] for k, ours in _WIDTHS.items() if layer.operand_precision.get(k)}
+    return entry
 
 
 def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest:
