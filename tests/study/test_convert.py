@@ -25,7 +25,8 @@ import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import FileError, UsageError
 from mensa_sim.hardware.array.pe_array import PeArray
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_system, load_technology
+from mensa_sim.hardware.technology.sram import sram_figures
 from mensa_sim.study.convert.convert import convert
 from mensa_sim.study.convert.foreign import Conversion
 from mensa_sim.workload.graph import LayerGraph
@@ -362,7 +363,8 @@ def test_a_buffer_of_timeloop_holds_the_words_that_the_tool_counts(
     assert (level.capacity_bytes, level.read_bits, level.double_buffered) == (capacity, read_bits, True)
     told = {line.removeprefix("global_buffer: ") for line in made.chosen if line.startswith("global_buffer: ")}
     assert {line.partition(",")[0] for line in told if "default" in line} == chosen
-    assert not any("attributes.w" in line or "attributes.m" in line for line in made.left_out)
+    read = ("architecture.nodes[*].attributes.w", "architecture.nodes[*].attributes.m", "global_buffer")
+    assert not any(line.startswith(read) for line in made.left_out)
 
 
 def test_ports_and_energies_of_a_buffer_of_timeloop_are_a_levels(tmp_path: Path) -> None:
@@ -376,6 +378,51 @@ def test_ports_and_energies_of_a_buffer_of_timeloop_are_a_levels(tmp_path: Path)
     assert (shared.read_pj_per_bit, shared.write_pj_per_bit) == (0.1, 0.1)  # of a block: four words
     assert "shared.yaml" in shared.source
     assert "global_buffer.attributes.sizeKB" in made.left_out  # beside a depth
+
+
+def test_what_registers_of_timeloop_say_of_ports_is_told_and_large_ones_cost_what_an_sram_does(tmp_path: Path) -> None:
+    made = converted(tmp_path, core_yaml=TIMELOOP.replace("depth: 192, width: 16", "depth: 4096, width: 64"))
+    assert {"inputs.attributes.read_bandwidth", "inputs.attributes.write_bandwidth"} <= set(made.left_out)
+    assert not any(line.startswith(("weights: read", "sums: read")) for line in made.chosen)
+    weights = array(tmp_path, "core").levels[1]
+    figures = sram_figures(load_technology("cmos_22nm"), weights.capacity_bytes, 64)
+    assert (weights.capacity_bytes, weights.ported) == (32768, False)
+    assert weights.read_pj_per_bit == pytest.approx(figures.read_pj / 64)
+    assert "weights: the energy of an SRAM, as it holds more than 512 bytes" in made.chosen
+
+
+@pytest.mark.parametrize(
+    ("factors", "axes", "told"),
+    [
+        ("[M=12, C=1, P=1, N=1, R=1]", [(12, "K")], None),  # S and Q are free, but no lane is left
+        ("[M=3, C=1, P=1, N=1, R=1]", [(3, "K"), (4, "FY")], None),
+        ("[M=5, C=1, P=1, N=1, R=1]", [(5, "K"), (2, "FY")], "PE, meshY: the 10 lanes that its factors fill, of 12"),
+    ],
+)
+def test_lanes_that_no_factor_of_timeloop_fixes_are_for_what_is_free(
+    factors: str, axes: list[tuple[int, str]], told: str | None, tmp_path: Path
+) -> None:
+    given = "permutation: [N, P, Q, R, S, C, M], factors: [N=1, P=1, Q=1, R=1], split: 4"
+    made = converted(tmp_path, core_yaml=TIMELOOP.replace(given, f"permutation: [S, M], factors: {factors}, split: 0"))
+    assert [(axis.size, axis.dims[0]) for axis in array(tmp_path, "core").dataflow.axes[1:]] == axes
+    assert not any("factors" in line for line in made.left_out)
+    assert [line for line in made.chosen if line.startswith("PE, ")] == ([] if told is None else [told])
+
+
+def test_an_architecture_of_timeloop_for_matrix_products_keeps_their_three_tensors(tmp_path: Path) -> None:
+    text = TIMELOOP
+    for convolution, product in (
+        ("Inputs", "A"),
+        ("Weights", "B"),
+        ("Outputs", "Z"),
+        ("factors: [N=1, C=1, P=1, R=1, S=1]", "factors: [M=7, N=2]"),
+    ):
+        text = text.replace(convolution, product)
+    made = converted(tmp_path, core_yaml=text)
+    spec = array(tmp_path, "core")
+    assert [level.serves for level in spec.levels] == [("output",), ("weight",), ("input",), ("input", "output")]
+    assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(2, ("K",)), (7, ("OX",)), (12, ("OX",))]
+    assert "A, B and Z are the input, the weights and the output of a matrix product" in made.chosen
 
 
 def test_the_first_form_of_timeloop_is_read_from_the_inside_out(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """An architecture of Timeloop, its nodes from the outermost inwards, as an accelerator file."""
 
-from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from mensa_sim.hardware.files import load_technology
+from mensa_sim.hardware.technology.sram import sram_figures
 from mensa_sim.io.faults import Location
 from mensa_sim.io.files import Raw
 from mensa_sim.records import dataclass
@@ -17,12 +18,13 @@ from mensa_sim.study.convert.foreign import (
     text_number,
 )
 from mensa_sim.study.convert.timeloop.constraints import CONSTRAINTS
-from mensa_sim.study.convert.timeloop.fanout import axes_of
+from mensa_sim.study.convert.timeloop.fanout import CONVOLUTION_NAMES, Naming, axes_of, naming_of
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
 from mensa_sim.study.convert.timeloop.storage import level_of, memory_of, whole_number, word_and_row_bits
 from mensa_sim.workload.dims import OPERANDS, Operand
 
-DATASPACES: Mapping[str, Operand] = {"weights": "weight", "inputs": "input", "outputs": "output"}
+LARGEST_REGISTERS_BYTES = 512
+"""Of register files whose energy the technology's source states (`register_pj_per_bit_byte`)."""
 VARIABLES = ("variables", "globals")
 BARE = ("name", "serves", "capacity_bytes", "per", "read_pj_per_bit", "write_pj_per_bit", "source")
 """What is said of registers, which have no ports."""
@@ -40,6 +42,7 @@ class ArchitectureParts:
     clock_hz: int = 0
     sum_bits: int = 0
     """Of the widest word of a level that keeps outputs."""
+    naming: Naming = CONVOLUTION_NAMES
 
 
 def convert_architecture(file: ForeignFile, *constraints: ForeignFile) -> dict[str, str]:
@@ -54,9 +57,10 @@ def convert_architecture(file: ForeignFile, *constraints: ForeignFile) -> dict[s
     for key in VARIABLES:
         _variables(file, key, parts)
     nodes = nodes_of(file, constraints)
+    parts.naming = naming_of(file, nodes)
     outermost = next((node for node in nodes if node.component and not (node.computes or node.dummy)), None)
     unnamed = not any("dram" in node.kind for node in nodes)
-    if outermost is not None and unnamed and len(_served(file, outermost)) == len(OPERANDS):
+    if outermost is not None and unnamed and len(_served(file, outermost, parts.naming)) == len(OPERANDS):
         file.notes.choose(f"{outermost.name} is the memory: the outermost, as no class names DRAM")
         parts.memory = outermost
     for node in nodes:
@@ -72,7 +76,7 @@ def convert_architecture(file: ForeignFile, *constraints: ForeignFile) -> dict[s
         notes.choose(f"clock_hz: {CLOCK_HZ}, as no global_cycle_seconds is given")
     notes.choose(f"technology: {TECHNOLOGY}, as the tool's file prices nothing")
     clock_hz = parts.clock_hz or CLOCK_HZ
-    levels = _inner_first(parts.levels)
+    levels = _inner_first(file, parts.levels)
     name = file.path.stem
     data: Raw = {
         "name": name,
@@ -91,7 +95,7 @@ def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -
     if "global_cycle_seconds" in node.attributes:
         place = (*node.place, "attributes", "global_cycle_seconds")
         parts.clock_hz = _clock_hz(file, node.attributes["global_cycle_seconds"], place)
-    parts.axes += axes_of(file, node, len(parts.axes))
+    parts.axes += axes_of(file, node, len(parts.axes), parts.naming)
     if not node.component or node is parts.memory:
         return
     if "dram" in node.kind:
@@ -100,7 +104,7 @@ def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -
         parts.array = _sole(file, node, parts.array, "component that computes")
     elif node.dummy:
         file.notes.leave((f"{node.name} ({node.kind.strip()})",))
-    elif serves := _served(file, node):
+    elif serves := _served(file, node, parts.naming):
         parts.levels.append(level_of(file, node, serves, list(range(len(parts.axes)))))
         if "output" in serves:
             parts.sum_bits = max(parts.sum_bits, word_and_row_bits(file, node)[0])
@@ -131,35 +135,56 @@ def _variables(file: ForeignFile, key: str, parts: ArchitectureParts) -> None:
             file.notes.leave((key, name))
 
 
-def _inner_first(levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _inner_first(file: ForeignFile, levels: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Innermost first; a register file with nothing inside it has no ports to wait for."""
     found: list[dict[str, Any]] = []
     inside: set[str] = set()
     for level in reversed(levels):
-        registers = level.pop("registers") and not inside & set(level["serves"])
-        bare = {key: level[key] for key in BARE if key in level}
-        found.append(bare if registers else level)
+        of_ports, in_vain = level.pop("of_ports"), level.pop("in_vain")
+        if level.pop("registers") and not inside & set(level["serves"]):
+            for attribute in in_vain:
+                file.notes.leave((level["name"], "attributes", attribute))
+            found.append(_bare(file, level))
+        else:
+            for text in of_ports:
+                file.notes.choose(text)
+            found.append(level)
         inside |= set(level["serves"])
     return found
 
 
-def _served(file: ForeignFile, node: ArchitectureNode) -> list[Operand]:
+def _bare(file: ForeignFile, level: dict[str, Any]) -> dict[str, Any]:
+    bare = {key: level[key] for key in BARE if key in level}
+    capacity_bytes, row_bits = level["capacity_bytes"], level["min_bits"]
+    if "read_pj_per_bit" not in bare and capacity_bytes > LARGEST_REGISTERS_BYTES:
+        file.notes.choose(
+            f"{level['name']}: the energy of an SRAM, as it holds more than {LARGEST_REGISTERS_BYTES} bytes"
+        )
+        figures = sram_figures(load_technology(TECHNOLOGY), capacity_bytes, row_bits)
+        source = f"{TECHNOLOGY}: an SRAM of {capacity_bytes} bytes, {row_bits} bits wide"
+        bare |= {"read_pj_per_bit": figures.read_pj / row_bits, "write_pj_per_bit": figures.write_pj / row_bits}
+        bare["source"] = source
+    return bare
+
+
+def _served(file: ForeignFile, node: ArchitectureNode, naming: Naming) -> list[Operand]:
     """What it keeps: what the constraint says, else all that it does not bypass."""
     constraint = node.constraints.get("dataspace", {})
     place: Location = (*node.place, "constraints", "dataspace")
-    kept = _operands(file, constraint.get("keep_only", constraint.get("keep")), place)
-    passed = _operands(file, constraint.get("bypass"), place)
+    kept = _operands(file, constraint.get("keep_only", constraint.get("keep")), naming, place)
+    passed = _operands(file, constraint.get("bypass"), naming, place)
     if not (kept or passed):
         file.notes.choose(f"{node.name} keeps all operands, as no constraint says which")
     return [operand for operand in OPERANDS if (operand in kept if kept else operand not in passed)]
 
 
-def _operands(file: ForeignFile, names: Any, place: Location) -> set[Operand]:
+def _operands(file: ForeignFile, names: Any, naming: Naming, place: Location) -> set[Operand]:
     given = names if isinstance(names, list) else [] if names is None else [names]
-    unknown = [name for name in given if str(name).lower() not in DATASPACES]
+    unknown = [name for name in given if str(name).lower() not in naming.operands]
     if unknown:
-        raise file.fault(place, f"{str(unknown[0])[:40]!r} is none of Weights, Inputs, Outputs")
-    return {DATASPACES[str(name).lower()] for name in given}
+        known = ", ".join(name.capitalize() for name in naming.operands)
+        raise file.fault(place, f"{str(unknown[0])[:40]!r} is none of {known}")
+    return {naming.operands[str(name).lower()] for name in given}
 
 
 def _arithmetic(file: ForeignFile, node: ArchitectureNode, sum_bits: int) -> dict[str, Any]:

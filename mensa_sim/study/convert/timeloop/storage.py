@@ -17,19 +17,25 @@ WORKED_OUT = "parsed-processed-input.yaml"
 """The file beside the tool's results in which templates and expressions are worked out."""
 MEMORY_BANDWIDTHS = ("shared_bandwidth", "bandwidth", "read_bandwidth")
 """The words by which a memory states what it moves in both directions, or in one of two alike."""
+OF_PORTS = ("read_bandwidth", "write_bandwidth", "shared_bandwidth", "bandwidth", "multiple_buffering")
+"""Attributes of what has ports."""
 ROOM = 2**53
 """Whole numbers that a file's numbers hold exactly."""
 
 
 def level_of(file: ForeignFile, node: ArchitectureNode, serves: Sequence[Operand], per: list[int]) -> dict[str, Any]:
-    """A level of ours around so many axes; `registers` says whether its class is one of registers."""
+    """A level of ours around so many axes; `registers` says whether its class is one of registers.
+
+    What is told of its ports if it has any is `of_ports`, and `in_vain` what it says of them if not.
+    """
     word_bits, row_bits = word_and_row_bits(file, node)
     sizes = {"entries": word_bits, "depth": row_bits, "sizeKB": KIB * BITS_PER_BYTE}
     size, *others = [name for name in sizes if name in node.attributes] or ["depth"]
     for name in others:
         file.notes.leave((node.name, "attributes", name))
     bits = whole_number(file, node, size) * sizes[size]
-    reads, writes = (_bandwidth(file, node, name, word_bits, row_bits) for name in ("read", "write"))
+    of_ports: list[str] = []
+    reads, writes = (_bandwidth(file, node, name, word_bits, row_bits, of_ports) for name in ("read", "write"))
     double = node.attributes.get("multiple_buffering", 1) not in (1, 1.0)
     return {
         "name": node.name,
@@ -43,6 +49,8 @@ def level_of(file: ForeignFile, node: ArchitectureNode, serves: Sequence[Operand
         "double_buffered": double,
         **_energies(file, node, row_bits),
         "registers": any(mark in node.kind for mark in REGISTERS),
+        "of_ports": of_ports,
+        "in_vain": [name for name in node.attributes if name in OF_PORTS],
     }
 
 
@@ -103,12 +111,14 @@ def whole_number(file: ForeignFile, node: ArchitectureNode, name: str) -> int:
     return int(number)
 
 
-def _bandwidth(file: ForeignFile, node: ArchitectureNode, direction: str, word_bits: int, row_bits: int) -> int:
+def _bandwidth(
+    file: ForeignFile, node: ArchitectureNode, direction: str, word_bits: int, row_bits: int, told: list[str]
+) -> int:
     """Bits in a cycle, of words of the tool's; both directions' where they share it; a row where it states none."""
     for name, share in ((f"{direction}_bandwidth", 1.0), ("shared_bandwidth", 1.0), ("bandwidth", 0.5)):
         if name in node.attributes:
             return _stated_bits(file, node, name, word_bits * share)
-    file.notes.choose(f"{node.name}: {direction}_bandwidth is a row of {row_bits} bits, as none is given")
+    told.append(f"{node.name}: {direction}_bandwidth is a row of {row_bits} bits, as none is given")
     return row_bits
 
 

@@ -236,6 +236,8 @@ def _levels(
             served = [data for index, (_, data) in enumerate(axes) if index not in per]
             at_once_bits = max(_at_once_bits(operand, served) for operand in serves)
             port = memory.widths("read")[0]
+            if memory.force_double_buffering:
+                file.notes.leave(("memories", name, "force_double_buffering"))
             if port.bandwidth_max < at_once_bits:
                 file.notes.choose(f"{name}: no wait for ports of {port.bandwidth_max} bits that move {at_once_bits}")
             elif memory.priced and port.bandwidth_min > at_once_bits:
