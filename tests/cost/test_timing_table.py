@@ -173,6 +173,15 @@ def test_a_table_cut_off_anywhere_in_its_last_lines_resumes_and_loses_at_most_wh
     assert path.read_text() == text
 
 
+def test_a_table_continued_at_another_type_and_killed_has_that_types_peak_for_its_fits(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    TimingTableWriter(path, CONDITIONS).append(timing())
+    TimingTableWriter(path, replace(CONDITIONS, peak_macs_per_s={"int8": 5e12}))
+    cut = read_timing_table(path)
+    assert cut.timings == (timing(),)
+    assert cut.conditions.peak_macs_per_s == {**CONDITIONS.peak_macs_per_s, "int8": 5e12}
+
+
 def test_a_table_of_another_device_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     TimingTableWriter(path, CONDITIONS).append(timing())

@@ -1,21 +1,29 @@
 """A GPU that nobody measured: from its data sheet to an accelerator file, with what to expect of it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from mensa_sim.cli.main import app
-from mensa_sim.cost.measured.table import Kernel
-from mensa_sim.cost.measured.timings import load_timings
+from mensa_sim.cost.measured.file import read_timing_table
+from mensa_sim.cost.measured.fits.fit import DeviceFit, family_of, predicted
+from mensa_sim.cost.measured.fits.model import shapes_of
+from mensa_sim.cost.measured.table import Kernel, Timing
+from mensa_sim.cost.measured.timings import load_timings, on_figures
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.accelerator import MeasuredDevice
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.io.files import write_yaml
+from mensa_sim.io.files import read_record, write_yaml
+from mensa_sim.io.shipped import measured_files
 from mensa_sim.study.datasheet.datasheet import GpuDatasheet
 from mensa_sim.study.datasheet.request import DeviceRequest
 from mensa_sim.study.datasheet.study import KERNELS, forecast_device
+from mensa_sim.units import US_PER_S
 from mensa_sim.workload.layer import LoopNest
 
 SHEET = {
@@ -177,3 +185,41 @@ def test_no_product_is_faster_than_a_cards_peak(tmp_path: Path, card: str, size:
         found = timings.fitted(Kernel(operator=operator, dtype="float32", nest=nest))
         assert found is not None
         assert found.seconds > nest.macs / (gflops * 1e9 / 2)
+
+
+def errors_percent(accelerator: str, rows: Sequence[Timing]) -> Mapping[str, float]:
+    """By family, the mean error of what an accelerator's fit says of rows of another table."""
+    spec = load_accelerator(accelerator)
+    assert isinstance(spec, MeasuredDevice)
+    assert spec.figures is not None
+    device = on_figures(read_record(Path(spec.timings), DeviceFit), spec.figures, accelerator)
+    families: dict[str, list[Timing]] = {}
+    for row in rows:
+        families.setdefault(family_of(row.kernel), []).append(row)
+    found: dict[str, float] = {}
+    everything: list[float] = []
+    for family, each in families.items():
+        kernels = [row.kernel for row in each]
+        fit = device.fit_of(kernels[0])
+        assert fit is not None
+        measured = np.array([row.median_us for row in each]) / US_PER_S
+        errors = 100 * np.abs(predicted(fit, device.figures, shapes_of(kernels)) / measured - 1)
+        found[family] = float(errors.mean())
+        everything += errors.tolist()
+    return {**found, "all": fmean(everything)}
+
+
+def test_an_h200_by_an_h100s_fit_and_its_data_sheets_memory_is_as_far_off_as_is_said() -> None:
+    rows = [each for each in read_timing_table(measured_files()["gpu_h200"]).timings if each.kernel.dtype == "float16"]
+    errors = errors_percent("gpu_h200_by_h100", rows)
+    said = {"linear": 11.2, "matmul": 7.7, "pointwise": 8.3, "convolution": 12.4, "depthwise": 8.6, "all": 10.3}
+    assert len(rows) == 733
+    assert {family: round(errors[family], 1) for family in said} == said
+
+
+def test_an_h100_at_float32_by_its_data_sheet_is_as_far_off_on_large_kernels_as_is_said() -> None:
+    rows = read_timing_table(measured_files()["gpu_h100"]).timings[-66:]
+    assert {each.kernel.dtype for each in rows} == {"float32"}
+    said = {"linear": 20, "matmul": 24, "convolution": 49, "add": 23}
+    errors = errors_percent("gpu_h100_float32", rows)
+    assert {family: round(errors[family]) for family in said} == said

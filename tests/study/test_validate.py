@@ -251,7 +251,7 @@ def test_rows_of_what_no_constant_was_fitted_on_only_test() -> None:
     rows = [ValidationRow(measurement=each, predicted=1.0) for each in shipped_measurements()]
     fitted = {(row.measurement.system, row.measurement.metric) for row in rows if row.may_be_fitted}
     assert fitted == {("coral_usb3", "latency_ms"), ("coral_dev_board", "latency_ms")}
-    assert {"gpu_h100", "gpu_h100_fit", "eyeriss_v1"} <= {row.measurement.system for row in rows}
+    assert {"gpu_h100", "gpu_h100_fit", "gpu_h200_by_h100", "eyeriss_v1"} <= {row.measurement.system for row in rows}
 
 
 GENERATING = "workload,system,metric,measured,source,prompt_tokens,new_tokens,context\n"

@@ -77,8 +77,7 @@ class TimingTableWriter:
         peaks = {**conditions.peak_macs_per_s, **parsed.conditions.peak_macs_per_s}
         self.conditions = replace(parsed.conditions, clocks_after=conditions.clocks_after, peak_macs_per_s=peaks)
         self.done = {timing.kernel: timing for timing in parsed.timings}
-        if whole != text:
-            write_atomically(path, whole)
+        self.finish(conditions.clocks_after)
 
     def append(self, timing: Timing) -> None:
         """Writes one timing; on return its line is in the file."""
@@ -91,7 +90,7 @@ class TimingTableWriter:
         self.done[timing.kernel] = timing
 
     def finish(self, clocks_after: str) -> TimingTable:
-        """Writes the whole table again with the clocks after the last kernel, and returns it."""
+        """Writes the whole table with the clocks after the last kernel, and returns it."""
         self.conditions = replace(self.conditions, clocks_after=clocks_after)
         table = TimingTable(label=self._path.name, conditions=self.conditions, timings=tuple(self.done.values()))
         write_atomically(self._path, table_text(table))
