@@ -1,12 +1,15 @@
 """How the array takes a nest: axes filled in order, by hand and as a property of every array."""
 
+from dataclasses import replace
+from itertools import product
 from math import prod
 
 from drawn import accelerators, nests
-from hypothesis import given
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mensa_sim.cost.mapping.unrolling import unroll
-from mensa_sim.hardware.array.pe_array import PeArray
+from mensa_sim.hardware.array.pe_array import Axis, PeArray
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.workload.layer import LoopNest
 
@@ -22,6 +25,22 @@ def test_what_one_dim_leaves_of_an_axis_the_next_one_takes() -> None:
     found = unroll(LoopNest(K=64, C=7, OX=5, input_width=5), load_accelerator("pascal"))
     assert (found.lanes["K"], found.lanes["OX*OY"], found.lanes["C"]) == (32, 5, 6)
     assert found.passes == 2 * 1 * 2
+
+
+PASCAL = load_accelerator("pascal")
+
+
+@given(size=st.integers(1, 12), wanted=st.lists(st.integers(1, 20), min_size=1, max_size=3))
+@settings(max_examples=40)
+def test_dims_that_share_an_axis_for_the_fewest_passes_leave_none_fewer(size: int, wanted: list[int]) -> None:
+    """Against every share that fits."""
+    names = ("C", "K", "B")[: len(wanted)]
+    nest = LoopNest(**dict(zip(names, wanted, strict=True)))
+    axis = Axis(size=size, dims=names, filled="fewest_passes")
+    found = unroll(nest, replace(PASCAL, levels=(), dataflow=replace(PASCAL.dataflow, axes=(axis,))))
+    fitting = (takes for takes in product(*(range(1, size + 1) for _ in wanted)) if prod(takes) <= size)
+    assert found.passes == min(prod(-(-w // t) for w, t in zip(wanted, takes, strict=True)) for takes in fitting)
+    assert prod(found.lanes.values()) <= size
 
 
 @given(spec=accelerators(), nest=nests(largest=9))

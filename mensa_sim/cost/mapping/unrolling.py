@@ -1,6 +1,6 @@
-"""How the array unrolls a loop nest in space: each axis filled with its dims in order until full."""
+"""How the array unrolls a loop nest in space: each axis filled with its dims, in order or in the fewest passes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
 from mensa_sim.errors import UsageError
@@ -54,7 +54,7 @@ def loop_dims(axes: tuple[Axis, ...]) -> tuple[str, ...]:
 
 
 def unroll(nest: LoopNest, accelerator: PeArray, most: Mapping[str, int] | None = None) -> Unrolling:
-    """Fill each axis with its dims in order until full; the MACs within a PE are one more axis.
+    """Fill each axis with its dims as it says; the MACs within a PE are one more axis.
 
     Of the dims in `most` the array takes no more than so many lanes.
     """
@@ -62,14 +62,48 @@ def unroll(nest: LoopNest, accelerator: PeArray, most: Mapping[str, int] | None 
     sizes = {dim: prod(getattr(nest, member) for member in split_dims(dim)) for dim in dims}
     lanes = dict.fromkeys(sizes, 1)
 
-    def fill(size: int, dims: tuple[str, ...]) -> dict[str, int]:
-        takes: dict[str, int] = {}
-        for dim in dims:
-            wanted = min(sizes[dim], (most or {}).get(dim, sizes[dim]))
-            takes[dim] = min(-(-wanted // lanes[dim]), size // prod(takes.values()))
-            lanes[dim] *= takes[dim]
+    def fill(axis: Axis) -> dict[str, int]:
+        wanted = [-(-min(sizes[dim], (most or {}).get(dim, sizes[dim])) // lanes[dim]) for dim in axis.dims]
+        shares = _in_order if axis.filled == "in_order" else _in_fewest_passes
+        takes = dict(zip(axis.dims, shares(axis.size, wanted), strict=True))
+        for dim, count in takes.items():
+            lanes[dim] *= count
         return takes
 
-    along = tuple(fill(axis.size, axis.dims) for axis in accelerator.unrolled_axes)
+    along = tuple(fill(axis) for axis in accelerator.unrolled_axes)
     lanes = {dim: min(lanes[dim], sizes[dim]) for dim in sizes}
     return Unrolling(sizes=sizes, lanes=lanes, filled=tuple(prod(takes.values()) for takes in along), along=along)
+
+
+def _in_order(size: int, wanted: Sequence[int]) -> tuple[int, ...]:
+    takes: list[int] = []
+    for count in wanted:
+        takes.append(min(count, size // prod(takes)))
+    return tuple(takes)
+
+
+def _in_fewest_passes(size: int, wanted: Sequence[int]) -> tuple[int, ...]:
+    """The shares of PEs with the fewest passes over what is wanted.
+
+    >>> _in_fewest_passes(12, [64, 9]), _in_order(12, [64, 9])  # 48 passes, and 54
+    ((4, 3), (12, 1))
+    """
+
+    def passes(takes: Sequence[int]) -> int:
+        return prod(-(-count // share) for count, share in zip(wanted, takes, strict=True))
+
+    return min(_shares(size, wanted), key=lambda takes: (passes(takes), [-share for share in takes]))
+
+
+def _shares(size: int, wanted: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All shares worth trying: the smallest for so many passes over a dim; the last dim takes what is left."""
+    first, *others = wanted
+    if not others:
+        yield (min(first, size),)
+        return
+    share = min(first, size)
+    while share:
+        smallest = -(-first // -(-first // share))
+        for rest in _shares(size // smallest, others):
+            yield (smallest, *rest)
+        share = smallest - 1

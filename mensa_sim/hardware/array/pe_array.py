@@ -49,12 +49,15 @@ class RunLength:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Axis:
-    """One axis of the PE array: filled with its dims in order until full; what does not fill it idles."""
+    """One axis of the PE array: filled with its dims until full; what does not fill it idles."""
 
     size: int
     """PEs along it."""
     dims: tuple[str, ...]
     """Dims of the loop nest that fill it, in this order: `K`, `C`, ..., or two flattened, as in `OX*OY`."""
+    filled: Literal["in_order", "fewest_passes"] = "in_order"
+    """Whether each dim takes all the PEs that it can before the next one, or they share the PEs so that the passes over
+    them are the fewest (the first dims take most where that is alike)."""
 
     def __post_init__(self) -> None:
         at_least(1, self, "size", label="axis")

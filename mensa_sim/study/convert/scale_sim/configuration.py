@@ -72,6 +72,8 @@ def convert_configuration(file: ForeignFile) -> dict[str, str]:
     notes.choose(f"technology: {TECHNOLOGY}, as the tool's file prices nothing; memory: {MEMORY_KIND}")
     notes.choose(f"an element has {WORD_BYTES} byte, a partial sum in the array {SUM_BYTES}")
     notes.choose("SRAM ports keep up with the array, as the tool assumes")
+    if array.flow != "os":
+        notes.choose("rows share channels and taps so that folds are the fewest, where the tool makes one dim of both")
     stationary = STATIONARY[array.flow]
     stays: dict[str, Any] = {"weight": "multicasts_along", "input": "multicasts_along"}
     registers = [
@@ -85,7 +87,7 @@ def convert_configuration(file: ForeignFile) -> dict[str, str]:
         "clock_hz": CLOCK_HZ,
         "dataflow": {
             "axes": [
-                {"size": size, "dims": list(dims)}
+                {"size": size, "dims": list(dims), **({"filled": "fewest_passes"} if len(dims) > 1 else {})}
                 for size, dims in zip((array.rows, array.columns), _AXES[array.flow], strict=True)
             ],
             "stationary": stationary,
@@ -150,13 +152,13 @@ def _whole(file: ForeignFile, key: str) -> int:
 
 
 def _bandwidth(file: ForeignFile) -> int:
-    """Words in a cycle; of several interfaces, their sum, as one memory serves them all here."""
-    texts = file.data[PRESETS].get("bandwidth", "").split(",")
-    numbers = [text_number(text.strip()) for text in texts]
-    if any(number is None or not 1 <= number <= MAX_NUMBER for number in numbers):
-        raise file.fault(
-            (PRESETS, _SPELLED["bandwidth"]), f"{', '.join(texts)[:40]!r} is not a number of words a cycle"
-        )
-    if len(numbers) > 1:
-        file.notes.choose("bandwidth: one memory with the sum of the interfaces' bandwidths")
-    return int(sum(number or 0.0 for number in numbers)) * WORD_BYTES
+    """Words in a cycle of one memory for all three SRAMs, each of which has the first number's for itself there."""
+    first, *others = (text.strip() for text in file.data[PRESETS].get("bandwidth", "").split(","))
+    number = text_number(first)
+    if number is None or not 1 <= number <= MAX_NUMBER or number != int(number):
+        raise file.fault((PRESETS, _SPELLED["bandwidth"]), f"{first[:40]!r} is not a whole number of words a cycle")
+    if others:
+        file.notes.leave((PRESETS, "bandwidth", "after the first"))
+    words = int(number) * len(SRAMS)
+    file.notes.choose(f"bandwidth: one memory with {words} words a cycle, as each of the three SRAMs has {first} there")
+    return words * WORD_BYTES
