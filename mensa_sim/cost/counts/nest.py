@@ -54,9 +54,8 @@ def pass_cycles(
         cycles = cycles // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
     cycles = ceil(cycles * each)
     if dataflow.hop:
-        inside = {member for entry in dataflow.hop.per for member in split_dims(entry)}
         cycles += dataflow.hop.cycles * prod(
-            -(-size // (register[dim] if set(split_dims(dim)) <= inside else unrolling.lanes[dim]))
+            -(-size // (register[dim] if dataflow.hop.spans(dim) else unrolling.lanes[dim]))
             for dim, size in unrolling.sizes.items()
         )
     return cycles

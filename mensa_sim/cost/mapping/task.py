@@ -93,12 +93,12 @@ class NestTask:
         """The largest extent along a dim."""
         return self._tile.get(dim, self.unrolling.sizes[dim])
 
-    def inner_extents(self, dim: str, inside: int, beside: int = 0) -> list[int]:
+    def inner_extents(self, dim: str, inside: int, beside: int = 0) -> tuple[int, ...]:
         """Extents that are tried along a dim of an inner stage around a tile of a smaller one, within what is fixed of
         the last tile, but for those that are tried around a larger tile beside."""
         size, limit, doubled = self.unrolling.sizes[dim], self._limits[dim], dim in CHANNELS
         found = extents_above(size, inside, limit, beside=beside, doubled=doubled)
-        return [extent for extent in found if extent <= self._tile.get(dim, extent)]
+        return tuple(extent for extent in found if extent <= self._tile[dim]) if dim in self._tile else found
 
     def last_extents(self, dim: str, inside: int, beside: int = 0) -> tuple[int, ...]:
         """Those of the last stage: the one that is fixed, if any is, or the whole dim and the others that are tried; it

@@ -15,6 +15,9 @@ from mensa_sim.hardware.memory import Memory
 
 _ENTRIES = 16384
 """Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
+_CHAINS = 8
+"""Entries that each tile of the registers counts as behind several SRAMs, where chains of tiles are told apart first: a
+choice."""
 
 
 def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Priced]:
@@ -76,11 +79,12 @@ def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
     for place, task in enumerate(pricer.task for pricer in pricers):
         if task is None or not task.registers:
             continue
-        if places and entries + task.entries > _ENTRIES:
+        own = _CHAINS * len(task.registers) if task.inner_rooms else task.entries
+        if places and entries + own > _ENTRIES:
             yield _search_of(pricers, places), places
             places, entries = [], 0
         places.append(place)
-        entries += task.entries
+        entries += own
     if places:
         yield _search_of(pricers, places), places
 

@@ -87,6 +87,14 @@ class Hop:
         for dim in self.per:
             split_dims(dim)
 
+    def spans(self, dim: str) -> bool:
+        """Whether a run of products goes over a dim, or over all members of a flattened product.
+
+        >>> Hop(cycles=1, per=("FX", "C")).spans("C"), Hop(cycles=1, per=("FX", "C")).spans("FX*FY")
+        (True, False)
+        """
+        return set(split_dims(dim)) <= {member for entry in self.per for member in split_dims(entry)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dataflow:

@@ -1,11 +1,11 @@
 """The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 
 import numpy as np
 
-from mensa_sim.arrays import Floats, numbered, picked
+from mensa_sim.arrays import Floats, distinct, picked
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
@@ -24,14 +24,16 @@ def array_work(grid: Grid) -> Array:
     """What the array does in every entry of a grid."""
     tasks, pool = grid.tasks, grid.pool
     accelerator = tasks[0].target.accelerator
-    register, which = numbered(grid.chains.tiles[0], len(pool.task))
+    hop = accelerator.dataflow.hop
+    along = [column for column, dim in enumerate(pool.dims) if hop and hop.spans(dim)]
+    first, which = distinct([pool.task[grid.chains.tiles[0]], *pool.extents[grid.chains.tiles[0]][:, along].T])
 
     def cycles_of(number: int) -> float:
         """Those of the array in tiles of the registers."""
         task, tile = tasks[pool.task[number]], dict(zip(pool.dims, pool.extents[number].tolist(), strict=True))
         return pass_cycles(accelerator, task.nest, task.unrolling, tile, task.ways)
 
-    cycles = [pool.noted(("pass cycles", each), partial(cycles_of, each)) for each in register.tolist()]
+    cycles = [cycles_of(number) for number in grid.chains.tiles[0][first].tolist()]
     return Array(
         pass_cycles=grid.per_part(np.array(cycles)[which]),
         fill_cycles=grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in tasks]),

@@ -90,30 +90,30 @@ class PoolTilings:
 
     def __init__(self, pool: TilePool, operand: Operand) -> None:
         self._pool, self._operand, self._dims = pool, operand, own_dims(pool, operand)
-        self._new: tuple[tuple[int, int], tuple[OperandTilings, Indices]] | None = None
+        self._parts: list[tuple[int, OperandTilings, Indices]] = []
+        """Tiles in the order in which they were taken up: the first of some, their tilings, and which is whose."""
+        self._seen = 0
 
     def _of(self, name: Hashable, figure: Callable[[OperandTilings], Floats]) -> Floats:
         """[tile] A figure, which those have in common that are equal along the dims of the operand."""
 
         def of(new: int) -> Floats:
-            tilings, which = self._tilings(new)
-            found: Floats = figure(tilings)[which]
-            return found
+            if self._seen < len(self._pool.task):
+                self._take_up()
+            return np.concatenate([figure(tilings)[which] for begin, tilings, which in self._parts if begin >= new])
 
         return self._pool.column((self._operand, name), of)
 
-    def _tilings(self, new: int) -> tuple[OperandTilings, Indices]:
-        """Those of all tiles from some number on, and which of them is whose."""
-        span = new, len(self._pool.task)
-        if self._new is None or self._new[0] != span:
-            pool, mine = self._pool, self._dims
-            first, which = distinct([pool.places(tuple(mine))[new:]])
-            task, few = pool.task[new:][first], pool.extents[new:][first]
-            own = {dim: few[:, pool.dims.index(dim)].astype(np.float64) for dim in mine}
-            seen = window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
-            sums = tilings(self._operand, sizes_of(pool, mine, task), own, seen)
-            self._new = span, (OperandTilings(self._operand, pool.tasks, task, own, sums), which)
-        return self._new[1]
+    def _take_up(self) -> None:
+        """Works out the tilings of all tiles that are new since the last time."""
+        pool, mine, new = self._pool, self._dims, self._seen
+        self._seen = len(pool.task)
+        first, which = distinct([pool.places(tuple(mine))[new:]])
+        task, few = pool.task[new:][first], pool.extents[new:][first]
+        own = {dim: few[:, pool.dims.index(dim)].astype(np.float64) for dim in mine}
+        seen = window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
+        sums = tilings(self._operand, sizes_of(pool, mine, task), own, seen)
+        self._parts.append((new, OperandTilings(self._operand, pool.tasks, task, own, sums), which))
 
     @property
     def elements(self) -> Floats:
