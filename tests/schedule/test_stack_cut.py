@@ -10,8 +10,8 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.schedule.stacks.cut import Cutter, Segment
-from mensa_sim.schedule.stacks.tilings import tile_rows
+from mensa_sim.schedule.stacks.cut import AT_ONCE, Cutter, Segment, stacks_on
+from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
@@ -71,7 +71,8 @@ class Bytes:
         return None if moved is None else float(moved.read_bytes + moved.written_bytes + moved.parameter_bytes)
 
     def cut(self) -> list[Segment]:
-        return Cutter(self.order, self.planes, self.readers, self.alone, self.price).best()
+        tilings = TilingSizes(self.planes, self.readers)
+        return Cutter(self.alone, stacks_on("", self.order, self.order, tilings, self.price)).best()
 
 
 def every_cut(count: int) -> Iterator[list[tuple[int, int]]]:
@@ -101,6 +102,35 @@ def test_no_cut_of_a_small_network_moves_less(graph: LayerGraph, activations: in
     found = sum(segment.value for segment in moved.cut())
     cuts = every_cut(len(moved.order))
     assert found == min(sum(least(moved, *run) for run in cut) for cut in cuts)
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_no_cut_is_better_by_the_values_that_were_told(data: st.DataObject) -> None:
+    """Expected ones do not matter where few stacks there are, of several tile sizes, some of which do not fit."""
+    values = st.integers(1, 40)
+    alone = data.draw(st.lists(values, min_size=2, max_size=5))
+    runs = [(begin, end) for end in range(2, len(alone) + 1) for begin in range(end - 1)]
+    true = {
+        (*run, rows): data.draw(st.one_of(st.none(), values))
+        for run in data.draw(st.lists(st.sampled_from(runs), unique=True, max_size=AT_ONCE))
+        for rows in range(data.draw(st.integers(1, 2)), 0, -1)
+    }
+    ways = (
+        iter(
+            [Segment(begin=run[0], end=run[1], rows=key[2], value=data.draw(values)) for key in true if key[:2] == run]
+        )
+        for run in dict.fromkeys(key[:2] for key in true)
+    )
+    cutter = Cutter(alone, ways)
+    while asked := cutter.asked():
+        for each in asked:
+            cutter.tell(each, true[each.begin, each.end, each.rows])
+    fits = {run: [value for key, value in true.items() if key[:2] == run and value] for run in runs}
+    least = {run: next(iter(values), 99) for run, values in fits.items()}  # the largest tiles that fit
+    singles = {(place, place + 1): value for place, value in enumerate(alone)}
+    found = sum(singles.get((s.begin, s.end)) or true[s.begin, s.end, s.rows] or 0 for s in cutter.best())
+    assert found == min(sum((least | singles)[run] for run in cut) for cut in every_cut(len(alone)))
 
 
 def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:

@@ -69,7 +69,7 @@ def test_stacks_never_make_the_simulated_objective_worse(workload: str, system: 
 def test_a_stack_is_tried_wherever_it_gains_however_much_it_costs_there() -> None:
     placed = place(load_workload("small_cnn"), load_system("mensa_g"), Goal())
     planner = StackPlanner(placed.costs, placed.problem)
-    here = planner.on("pascal", placed.schedule)
+    here = planner.over(["pascal"], placed.schedule)
     tried = planner.elsewhere(here, placed.schedule)
     names = [name for name in placed.problem.accelerators if name != "pascal"]
     asked = {

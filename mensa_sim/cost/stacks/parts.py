@@ -14,7 +14,7 @@ from mensa_sim.cost.counts.axis import full_and_rest
 from mensa_sim.cost.stacks.over_tiles import RowMove
 from mensa_sim.cost.stacks.planes import WITHIN_ROWS, Plane, is_matrix
 from mensa_sim.cost.stacks.price import StackPricer, TileCase, TiledLayer, TiledStack
-from mensa_sim.cost.stacks.traffic import StackTraffic
+from mensa_sim.cost.stacks.traffic import StackTraffic, weights_of
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE, bits_to_bytes
 from mensa_sim.workload.dims import Operand
@@ -68,11 +68,10 @@ class TwoProducts:
     def traffic(self, cut: Parts) -> StackTraffic:
         """What crosses memory."""
         tiles = -(-self.rows // cut.rows)
-        each = [layer.weight_bytes if layer.weights_are_activations else layer.parameter_bytes for layer in self._ends]
         return StackTraffic(
             read_bytes=bits_to_bytes(self._input_bits(self.rows) * self._copies),
             written_bytes=self._last.output_bytes,
-            parameter_bytes=sum(each) * tiles,
+            fetched_bytes={layer.name: weights_of(layer).size_bytes * tiles for layer in self._ends},
             kept={},
         )
 

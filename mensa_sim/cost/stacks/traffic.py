@@ -36,10 +36,15 @@ class StackTraffic:
     read_bytes: int
     """Of activations, each row once."""
     written_bytes: int
-    parameter_bytes: int
-    """Of parameters, and of activations that are multiplied with like those: all fetches."""
+    fetched_bytes: Mapping[str, int]
+    """Of parameters, and of activations that are multiplied with like those: all fetches, by layer."""
     kept: Mapping[str, int]
     """What stays from the first tile to the last of a copy, by layer: parameters, or activations in their place."""
+
+    @property
+    def parameter_bytes(self) -> int:
+        """All that layers fetch."""
+        return sum(self.fetched_bytes.values())
 
 
 def can_stack(layer: Layer) -> bool:
@@ -74,7 +79,7 @@ def stack_traffic(stack: TilingSize, weights: Mapping[str, Weights], room: Room)
     return StackTraffic(
         read_bytes=bits_to_bytes(stack.read_bits),
         written_bytes=bits_to_bytes(stack.written_bits),
-        parameter_bytes=sum(size * times[name] for name, size in sizes.items()),
+        fetched_bytes={name: size * times[name] for name, size in sizes.items()},
         kept={name: sizes[name] for name in stack.layers if name in kept},
     )
 

@@ -1,109 +1,139 @@
-"""The cut of a sequence of layers into stacks that moves the least: dynamic programming over where stacks end."""
+"""The cut of a sequence of layers into stacks of the least value: dynamic programming over where stacks end.
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+Prices of stacks take long to find, and there are some for every two layers between which one may run. So each has an
+expected value first, and the true one once it is told: those of the best cut, and of cuts that are hardly worse, are
+asked for until all that the best cut has are true.
+"""
 
-from mensa_sim.cost.stacks.planes import Plane
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+
 from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.stacks.tilings import TilingSizes
 
+AT_ONCE = 16
+"""Stacks that are priced together, and at least: a choice."""
+MOST_BESIDE = 48
+"""Of a sequence, beside those of the best cut: a choice."""
+DOUBT = 0.01
+"""By what share of the value a cut may be worse that has stacks of values expected only: a choice."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Segment:
     """Layers `begin` to `end`, the last left out, as a stack; a single one runs as it does without stacks."""
 
     begin: int
     end: int
-    rows: int
-    """Of the last layer in a tile; all of them where the segment is a single layer."""
     value: float
+    accelerator: str = ""
+    """Of a stack."""
+    rows: int = 0
+    """Of the last layer in a tile."""
     parts: int = 1
     """Of the channels between two products, made one after another for each tile of rows."""
 
 
-Price = Callable[[TilingSize], float | None]
-"""What a stack moves, or none where it does not fit; one that does not fit never will with more layers before it.
-
-Nor does it ever move less in smaller tiles: parameters may be fetched more often, and every row moves once.
-"""
+Expect = Callable[[TilingSize], float | None]
+"""The expected value of a stack; none where it does not fit: it then never will with more layers before it."""
 
 
-InParts = Callable[[int], Iterable[Segment]]
-"""Stacks up to an end that are cut otherwise than by rows alone, the best first."""
+def stacks_on(
+    accelerator: str, order: Sequence[str], able: Collection[str], tilings: TilingSizes, expect: Expect
+) -> Iterator[Iterator[Segment]]:
+    """The stacks of neighbours that an accelerator is able to run: each in tiles of all sizes that fit, larger first.
+
+    Smaller ones move no less: parameters may be fetched more often, and every row moves once.
+    """
+    for end in range(1, len(order) + 1):
+        first = 0  # of the sizes of a tile, the first that fits
+        for begin, sizes in zip(range(end - 1, -1, -1), tilings.sizes(order, end), strict=False):
+            if order[begin] not in able:
+                break
+            if begin == end - 1:
+                continue
+            while first < len(sizes) and expect(sizes[first]) is None:
+                first += 1
+            if first == len(sizes):
+                break
+            yield _in_tiles(begin, end, accelerator, sizes[first:], expect)
 
 
-def not_in_parts(end: int) -> Iterable[Segment]:
-    """There are none."""
-    return ()
+def _in_tiles(begin: int, end: int, accelerator: str, sizes: Sequence[TilingSize], expect: Expect) -> Iterator[Segment]:
+    for size in sizes:
+        value = expect(size)
+        if value is not None:
+            yield Segment(begin=begin, end=end, value=value, accelerator=accelerator, rows=size.rows)
 
 
 class Cutter:
-    """Cuts a sequence of layers into stacks and single layers of the least total value.
+    """Cuts layers, whose values by themselves are `alone`, into stacks and single ones of the least total value.
 
-    `order` are layers in topological order that one accelerator runs one after another; `readers` are who reads what
-    each makes; `alone` is the value of each layer by itself. Of all cuts into runs of that order and all `tile_rows`,
-    none is better: on a chain and where branches join again before the next one begins, that is every cut.
+    Of all cuts into runs of their order none is better: on a chain, and where branches join again before the next one
+    begins, that is every cut. `stacks` are ways to run layers as one, the next of which counts where one does not fit.
     """
 
-    def __init__(
-        self,
-        order: Sequence[str],
-        planes: Mapping[str, Plane],
-        readers: Mapping[str, Collection[str]],
-        alone: Sequence[float],
-        price: Price,
-        in_parts: InParts = not_in_parts,
-        tilings: TilingSizes | None = None,
-    ) -> None:
-        self._order, self._alone, self._price, self._in_parts = order, alone, price, in_parts
-        self._rows = [planes[name].rows for name in order]
-        self._tilings = TilingSizes(planes, readers) if tilings is None else tilings
-        self._refused: set[tuple[int, int, int, int]] = set()
-        self._ending: dict[int, list[Segment]] = {}
-
-    def refuse(self, segment: Segment) -> None:
-        """Never propose this stack again."""
-        self._refused.add((segment.begin, segment.end, segment.rows, segment.parts))
-        self._ending.pop(segment.end, None)
+    def __init__(self, alone: Sequence[float], stacks: Iterable[Iterator[Segment]]) -> None:
+        self._alone = [Segment(begin=place, end=place + 1, value=value) for place, value in enumerate(alone)]
+        self._ways = {first: way for way in stacks for first in islice(way, 1)}
+        """By the stack that counts, those behind it."""
+        self._told: dict[Segment, float] = {}
 
     def best(self) -> list[Segment]:
-        """The segments of the least total value; equal ones with fewer segments."""
-        least: list[tuple[float, int]] = [(0.0, 0)]
-        chosen: list[Segment] = []
-        for end in range(1, len(self._order) + 1):
-            if end not in self._ending:
-                self._ending[end] = self._stacks_to(end)
-            last = Segment(begin=end - 1, end=end, rows=self._rows[end - 1], value=self._alone[end - 1])
-            found = [last, *self._ending[end]]
-            totals = [(least[each.begin][0] + each.value, least[each.begin][1] + 1) for each in found]
-            winner = min(range(len(found)), key=totals.__getitem__)
-            least.append(totals[winner])
-            chosen.append(found[winner])
-        segments: list[Segment] = []
-        end = len(self._order)
-        while end:
-            segments.append(chosen[end - 1])
-            end = chosen[end - 1].begin
-        return segments[::-1]
+        """The segments of the least total value; of equal ones single layers, then the first."""
+        ends = self._by(lambda each: each.end)
+        return self._cut(ends, self._least(ends))
 
-    def _stacks_to(self, end: int) -> list[Segment]:
-        """The best stack of each length that ends there: that of the largest tiles that fit."""
-        found: dict[int, Segment] = {}
-        first = 0  # of the sizes of a tile, the first that fits
-        for begin, sizes in zip(range(end - 1, -1, -1), self._tilings.sizes(self._order, end), strict=False):
-            if begin == end - 1:
-                continue
-            for place, size in enumerate(sizes[first:], start=first):
-                value = self._price(size)
-                if value is None:
-                    first += place == first
-                elif (begin, end, size.rows, 1) not in self._refused:
-                    found[begin] = Segment(begin=begin, end=end, rows=size.rows, value=value)
-                    break
-            if first == len(sizes):
-                break
-        for each in self._in_parts(end):
-            allowed = (each.begin, end, each.rows, each.parts) not in self._refused
-            if allowed and (each.begin not in found or each.value < found[each.begin].value):
-                found[each.begin] = each
-        return list(found.values())
+    def asked(self) -> list[Segment]:
+        """The stacks whose values are to be told next; none where all that matter are."""
+        ends, begins = self._by(lambda each: each.end), self._by(lambda each: each.begin)
+        before = self._least(ends)
+        after = [0.0] * len(before)
+        for begin in reversed(range(len(self._alone))):
+            after[begin] = min(self._value(each) + after[each.end] for each in begins[begin])
+        asked = [each for each in self._cut(ends, before) if each in self._ways and each not in self._told]
+        if len(self._told) >= MOST_BESIDE:
+            return asked
+        most = before[-1] + DOUBT * abs(before[-1]) if len(self._told) >= AT_ONCE else float("inf")
+        others = {
+            each: before[each.begin] + each.value + after[each.end]
+            for each in self._ways
+            if each not in self._told and each not in asked
+        }
+        near = sorted((each for each, value in others.items() if value <= most), key=others.__getitem__)
+        return [*asked, *near[: max(0, AT_ONCE - len(asked))]]
+
+    def tell(self, stack: Segment, value: float | None) -> None:
+        """The value of a stack that was asked for; none where it does not fit."""
+        if value is not None:
+            self._told[stack] = value
+        else:
+            way = self._ways.pop(stack)
+            self._ways |= dict.fromkeys(islice(way, 1), way)
+
+    def _value(self, segment: Segment) -> float:
+        return self._told.get(segment, segment.value)
+
+    def _by(self, place: Callable[[Segment], int]) -> list[list[Segment]]:
+        """All segments by where they end or begin, single layers first."""
+        found: list[list[Segment]] = [[] for _ in range(len(self._alone) + 1)]
+        for each in (*self._alone, *self._ways):
+            found[place(each)].append(each)
+        return found
+
+    def _least(self, ends: Sequence[Sequence[Segment]]) -> list[float]:
+        """The least value of the layers up to each."""
+        least = [0.0]
+        for segments in ends[1:]:
+            least.append(min(least[each.begin] + self._value(each) for each in segments))
+        return least
+
+    def _cut(self, ends: Sequence[Sequence[Segment]], least: Sequence[float]) -> list[Segment]:
+        found: list[Segment] = []
+        end = len(self._alone)
+        while end:
+            last = next(each for each in ends[end] if least[each.begin] + self._value(each) == least[end])
+            found.append(last)
+            end = last.begin
+        return found[::-1]

@@ -1,29 +1,26 @@
-"""Which layers of a placed graph run as stacks: cut by what memory traffic costs, kept where the objective gains."""
+"""Which layers of a placed graph run as stacks: cut by the objective, as far as it is known of layers one by one."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby, islice
 
-from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Residency
+from mensa_sim.cost.layer_cost import LayerCost, Residency
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TiledStack
 from mensa_sim.cost.stacks.tile import StackTiles, stack_tiles
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
-from mensa_sim.cost.stacks.traffic import StackTraffic, can_stack
+from mensa_sim.cost.stacks.traffic import can_stack
 from mensa_sim.cost.table import CostTable, InRoom, Rooms
 from mensa_sim.errors import InfeasibleError
-from mensa_sim.hardware.memory import Memory
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
-from mensa_sim.schedule.stacks.cut import Cutter, Segment
+from mensa_sim.schedule.stacks.cut import Cutter, Segment, stacks_on
+from mensa_sim.schedule.stacks.expected import ExpectedCost
 from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 
-ROUNDS = 12
-"""Times that a run of layers is cut anew without the stacks that did not gain: a choice."""
 UNKNOWN_TILES = "{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
 
 
@@ -52,26 +49,38 @@ class StackPlanner:
         self._tiles: dict[tuple[tuple[str, ...], int], StackTiles | None] = {}
         """By layers and rows; none where they are no stack."""
         self._pricers: dict[str, StackPricer] = {}
+        self._known: dict[Stack, PricedStack | None] = {}
+        """None where they do not fit."""
+        names, units = problem.accelerators, problem.units
+        self._able = {
+            name: {
+                layer
+                for unit in units
+                if unit.pin is None or names[unit.pin] == name
+                for layer in unit.layers
+                if costs.runs(layer, name)
+            }
+            for name in names
+        }
+        """By accelerator, the layers that may run there."""
         pricers = (self._pricer(name) for name in problem.accelerators)
         self._tilings = TilingSizes(
             self._planes, self._readers, max((each.room_bits for each in pricers if each is not None), default=0)
         )
 
     def plan(self, schedule: Schedule) -> list[PricedStack]:
-        """The stacks of a schedule's layers, none of which the objective is better without, one by one."""
-        return self._of(schedule.assignment, schedule)
+        """The stacks of a schedule's layers where they are, cut by its objective around what it predicts."""
+        assignment, found = schedule.assignment, list[PricedStack]()
+        for names in self._neighbours(lambda name: assignment.get(name)):
+            found += self._stacks(names, [assignment[names[0]]], schedule)
+        return found
 
-    def on(self, accelerator: str, schedule: Schedule) -> list[PricedStack]:
-        """The stacks of all that may run on an accelerator, were all of that there."""
-        names = self._problem.accelerators
-        units = (unit for unit in self._problem.units if unit.pin is None or names[unit.pin] == accelerator)
-        layers = (layer for unit in units for layer in unit.layers if self._costs.runs(layer, accelerator))
-        return self._of(dict.fromkeys(layers, accelerator), schedule)
-
-    def _of(self, assignment: Mapping[str, str], schedule: Schedule) -> list[PricedStack]:
-        rates = self._rates(schedule)
-        runs = self._runs(assignment)
-        return [stack for accelerator, order in runs for stack in self._stacks(accelerator, order, rates)]
+    def over(self, accelerators: Collection[str], schedule: Schedule) -> list[PricedStack]:
+        """The stacks of all that may run on some accelerators, were each there where it costs least."""
+        found = list[PricedStack]()
+        for names in self._neighbours(lambda name: any(name in self._able[each] for each in accelerators) or None):
+            found += self._stacks(names, accelerators, schedule)
+        return found
 
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
         """The same layers as stacks of other accelerators, in the largest tiles that fit, where the objective gains."""
@@ -166,18 +175,13 @@ class StackPlanner:
         """What a pJ and a ps count in the objective, around the schedule's prediction."""
         return self._problem.rates(schedule.prediction.dynamic_pj, schedule.prediction.latency_ps)
 
-    def _runs(self, assignment: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
-        """Neighbours in the graph's order that one accelerator runs, each of which can be in a stack."""
-        run: list[str] = []
-        for layer in self._costs.graph.layers:
-            able = layer.name in assignment and can_stack(layer)
-            if run and not (able and assignment[run[-1]] == assignment[layer.name]):
-                yield assignment[run[0]], run
-                run = []
-            if able:
-                run.append(layer.name)
-        if run:
-            yield assignment[run[0]], run
+    def _neighbours(self, run_of: Callable[[str], object | None]) -> Iterator[list[str]]:
+        """Layers side by side in the graph's order of one run, at least two, each of which can be in a stack."""
+        layers = self._costs.graph.layers
+        for run, names in groupby(layers, lambda each: run_of(each.name) if can_stack(each) else None):
+            found = [layer.name for layer in names]
+            if run is not None and len(found) > 1:
+                yield found
 
     def _pricer(self, accelerator: str) -> StackPricer | None:
         """None where an accelerator was measured, or a host feeds it: nobody knows what it would do with a tile."""
@@ -190,68 +194,98 @@ class StackPlanner:
             self._pricers[accelerator] = StackPricer(placed, memory, objective, self._layers, self._memo)
         return self._pricers[accelerator]
 
-    def _stacks(self, accelerator: str, order: Sequence[str], rates: tuple[float, float]) -> list[PricedStack]:
-        pricer = self._pricer(accelerator)
-        if pricer is None or len(order) < 2:
-            return []
-        memory = self._costs.system.memory_of(accelerator)
+    def _stacks(self, order: Sequence[str], accelerators: Collection[str], schedule: Schedule) -> list[PricedStack]:
+        """The best cut of neighbours whose stacks, and single layers, run on any of some accelerators."""
+        rates, costs = self._rates(schedule), self._costs
+        values = {
+            accelerator: {
+                name: self._value({name: costs.cost(name, accelerator)}, accelerator, rates)
+                for name in order
+                if name in self._able[accelerator]
+            }
+            for accelerator in accelerators
+        }
+        alone = [min(each[name] for each in values.values() if name in each) for name in order]
+        cutter = Cutter(alone, (way for each in accelerators for way in self._ways(each, order, rates)))
+        found: dict[Segment, PricedStack] = {}
+        while asked := cutter.asked():
+            for segment, priced in self._priced(order, asked):
+                if priced is None:
+                    cutter.tell(segment, None)
+                else:
+                    found[segment] = priced
+                    cutter.tell(segment, self._value(priced.costs, segment.accelerator, rates))
+        return [found[each] for each in cutter.best() if each in found]
 
-        def moved_pj(size: TilingSize) -> float | None:
+    def _ways(self, accelerator: str, order: Sequence[str], rates: tuple[float, float]) -> Iterator[Iterator[Segment]]:
+        """The stacks of neighbours on an accelerator, with their expected values."""
+        pricer, costs = self._pricer(accelerator), self._costs
+        if pricer is None:
+            return
+        able = [name for name in order if name in self._able[accelerator]]
+        alone = {name: costs.cost(name, accelerator) for name in able}
+        expected = ExpectedCost(alone, costs.system.memory_of(accelerator), rates)
+
+        def expect(size: TilingSize) -> float | None:
             moved = pricer.traffic(size)
-            return None if moved is None else _moved_pj(memory, moved)
+            return None if moved is None else expected.value(size.layers[::-1], moved)
 
-        alone = [self._costs.cost(name, accelerator).dynamic_pj.get(MEMORY, 0.0) for name in order]
-        in_parts = partial(self._in_parts, pricer, memory, order)
-        cutter = Cutter(order, self._planes, self._readers, alone, moved_pj, in_parts, self._tilings)
-        found: dict[Segment, PricedStack | None] = {}
-        for _ in range(ROUNDS):
-            segments = [segment for segment in cutter.best() if segment.end - segment.begin > 1]
-            new = [segment for segment in segments if segment not in found]
-            stacks = [self._stack(order[s.begin : s.end], accelerator, s.rows, s.parts) for s in new]
-            found |= zip(new, self._gaining(pricer, stacks, rates), strict=True)
-            for segment in segments:
-                if found[segment] is None:
-                    cutter.refuse(segment)
-            if all(found[segment] is not None for segment in segments):
-                break
-        return [priced for segment in segments if (priced := found[segment]) is not None]
+        yield from stacks_on(accelerator, order, self._able[accelerator], self._tilings, expect)
+        for end in range(2, len(order) + 1):
+            yield self._in_parts(pricer, expected, order, end)
 
-    def _in_parts(self, pricer: StackPricer, memory: Memory, order: Sequence[str], end: int) -> Iterator[Segment]:
-        """Cuts of two products, the second the last before `end`, along the channels between them."""
-        earlier = range(end - 2, -1, -1)
+    def _priced(
+        self, order: Sequence[str], segments: Sequence[Segment]
+    ) -> Iterator[tuple[Segment, PricedStack | None]]:
+        """Each segment, and what it costs if its tiles have mappings that fit; those of one accelerator together."""
+        for accelerator in dict.fromkeys(each.accelerator for each in segments):
+            here, pricer = [each for each in segments if each.accelerator == accelerator], self._pricer(accelerator)
+            stacks = [self._stack(order[s.begin : s.end], accelerator, s.rows, s.parts) for s in here]
+            yield from zip(here, [] if pricer is None else self._together(pricer, stacks), strict=True)
+
+    def _in_parts(
+        self, pricer: StackPricer, expected: ExpectedCost, order: Sequence[str], end: int
+    ) -> Iterator[Segment]:
+        """Cuts of two products, the second the last before `end`, along the channels between them; the best first."""
+        earlier, accelerator = range(end - 2, -1, -1), pricer.accelerator.name
         begin = next((index for index in earlier if self._layers[order[index]].nest is not None), None)
         if begin is None or self._layers[order[end - 1]].nest is None:
             return
         names = order[begin:end]
         products = two_products([self._layers[name] for name in names], self._planes, self._readers)
-        for cut in () if products is None else products.fitting(pricer):
-            if products is not None and cut.parts > 1:
-                moved_pj = _moved_pj(memory, products.traffic(cut))
-                yield Segment(begin=begin, end=end, rows=cut.rows, parts=cut.parts, value=moved_pj)
+        if products is None or not all(name in self._able[accelerator] for name in names):
+            return
+        for cut in products.fitting(pricer):
+            if cut.parts > 1:
+                value = expected.value(names, products.traffic(cut))
+                yield Segment(
+                    begin=begin, end=end, value=value, accelerator=accelerator, rows=cut.rows, parts=cut.parts
+                )
 
     def _gaining(
         self, pricer: StackPricer, stacks: Sequence[Stack], rates: tuple[float, float]
     ) -> list[PricedStack | None]:
         """Each stack, if the objective is better with it than with its layers one by one."""
-        tiled = [self._tiled(pricer, stack) for stack in stacks]
-        pricer.expect(each for each in tiled if each is not None)
-        costs = [None if each is None else pricer.costs(each) for each in tiled]
-        return [
-            None if each is None or not self._gains(stack, each, rates) else PricedStack(stack=stack, costs=each)
-            for stack, each in zip(stacks, costs, strict=True)
-        ]
+        return [priced if priced and self._gains(priced, rates) else None for priced in self._together(pricer, stacks)]
 
-    def _gains(self, stack: Stack, costs: Mapping[str, LayerCost], rates: tuple[float, float]) -> bool:
-        bandwidth = self._costs.system.memory_of(stack.accelerator).effective_bytes_per_s
-        alone = {name: self._costs.cost(name, stack.accelerator) for name in stack.layers}
-        saved_pj = sum(cost.energy_pj for cost in alone.values()) - sum(cost.energy_pj for cost in costs.values())
-        saved_ps = latency_ps(alone, bandwidth) - latency_ps(costs, bandwidth)
-        return saved_pj * rates[0] + saved_ps * rates[1] > 0
+    def _together(self, pricer: StackPricer, stacks: Sequence[Stack]) -> list[PricedStack | None]:
+        """Each stack with its costs, if it fits."""
+        tiled = {stack: self._tiled(pricer, stack) for stack in stacks if stack not in self._known}
+        pricer.expect(each for each in tiled.values() if each is not None)
+        for stack, each in tiled.items():
+            costs = None if each is None else pricer.costs(each)
+            self._known[stack] = None if costs is None else PricedStack(stack=stack, costs=costs)
+        return [self._known[stack] for stack in stacks]
 
+    def _gains(self, priced: PricedStack, rates: tuple[float, float]) -> bool:
+        on = priced.stack.accelerator
+        alone = {name: self._costs.cost(name, on) for name in priced.stack.layers}
+        return self._value(priced.costs, on, rates) < self._value(alone, on, rates)
 
-def _moved_pj(memory: Memory, moved: StackTraffic) -> float:
-    read_bytes = moved.read_bytes + moved.parameter_bytes
-    return memory.transfer_pj(read_bytes=read_bytes, write_bytes=moved.written_bytes)
+    def _value(self, costs: Mapping[str, LayerCost], accelerator: str, rates: tuple[float, float]) -> float:
+        """What layers one after another add to the objective."""
+        bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
+        return sum(cost.energy_pj for cost in costs.values()) * rates[0] + latency_ps(costs, bandwidth) * rates[1]
 
 
 def latency_ps(costs: Mapping[str, LayerCost], bandwidth_bytes_per_s: float) -> int:

@@ -22,6 +22,8 @@ from mensa_sim.schedule.tiles.pipeline import TILE_COUNTS, pipelined
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.study.run.placement import Goal, Placement, families_under, placed_in, problem_at
 
+CUTS = 2
+"""Times that layers are cut into stacks, each around what was placed before: a choice."""
 REASON = "a piece of {layer}, cut by {axis} in {count}"
 
 
@@ -102,8 +104,9 @@ def in_stacks_given(placement: Placement, data: DataPlan, memo: PriceMemo | None
 def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -> Iterator[Placement]:
     """The placement with stacks of what lies side by side on one accelerator, then others that place stacks as such.
 
-    For each accelerator in turn the layers are cut as if all were there, and the goal's scheduler places what comes out
-    of it; a stack that it puts elsewhere is one there too, where it gains.
+    The layers are cut as if all were on each accelerator in turn, and then on any, and the goal's scheduler places what
+    comes out of it; a stack that it puts elsewhere is one there too, where it gains. What a pJ and a ps count depends
+    on what else there is, so all is cut again around what was placed.
     """
     planner = StackPlanner(placement.costs, placement.problem, memo)
     found = planner.plan(placement.schedule)
@@ -113,19 +116,28 @@ def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -
             yield _with_stacks(placement, _plan_of(stacks), stacks)
     if goal is None or goal.schedule_file is not None:
         return
-    for accelerator in placement.problem.accelerators:
-        stacks = planner.on(accelerator, placement.schedule)
-        if not stacks:
-            continue
-        anywhere = [*stacks, *planner.elsewhere(stacks, placement.schedule)]
-        costs = with_stacks(placement.costs, anywhere)
-        # A stack may stand where the goal's scheduler puts nothing.
-        with suppress(InfeasibleError):
-            again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
-            where = again.schedule.assignment
-            kept = [each for each in anywhere if where[each.stack.layers[0]] == each.stack.accelerator]
-            planned = replace(again.schedule, data=_plan_of(kept))
-            yield replace(again, alone=placement.costs, predicted=costs, schedule=planned)
+    every = placement.problem.accelerators
+    for accelerators in dict.fromkeys([*((name,) for name in every), every]):
+        around, before = placement, list[PricedStack]()
+        for _ in range(CUTS):
+            stacks = planner.over(accelerators, around.schedule)
+            if not stacks or [each.stack for each in stacks] == [each.stack for each in before]:
+                break
+            # A stack may stand where the goal's scheduler puts nothing.
+            with suppress(InfeasibleError):
+                around, before = _placed(placement, planner, stacks, goal), stacks
+                yield around
+
+
+def _placed(placement: Placement, planner: StackPlanner, stacks: Sequence[PricedStack], goal: Goal) -> Placement:
+    """Stacks, wherever the goal's scheduler places them."""
+    anywhere = [*stacks, *planner.elsewhere(stacks, placement.schedule)]
+    costs = with_stacks(placement.costs, anywhere)
+    again = placed_in(problem_at(costs, goal, [each.stack.layers for each in stacks]), costs, goal)
+    where = again.schedule.assignment
+    kept = [each for each in anywhere if where[each.stack.layers[0]] == each.stack.accelerator]
+    planned = replace(again.schedule, data=_plan_of(kept))
+    return replace(again, alone=placement.costs, predicted=costs, schedule=planned)
 
 
 def _plan_of(stacks: Sequence[PricedStack]) -> DataPlan:
