@@ -15,6 +15,7 @@ from mensa_sim.arrays import picked
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.mapping.arrays.candidates import Candidates
 from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.grid import LastChoices
 from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
 from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests
 from mensa_sim.cost.mapping.arrays.sides import outer_orders
@@ -60,7 +61,8 @@ class Drawn:
 
     def space(self, last: Mapping[int, LastTiles] | None = None) -> Candidates:
         """Their candidates, of some last tiles."""
-        return Candidates(self.pool, self.chains, self.search.groups, ROTATIONS, self.orders, last)
+        tried = LastChoices(self.pool, self.chains, last)
+        return Candidates(self.pool, self.chains, self.search.groups, ROTATIONS, self.orders, tried)
 
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
@@ -72,10 +74,9 @@ def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str,
     inner = len(some.tiles)
     least_s = np.max([drawn.last.least_s(tiles, inner - stage) for stage, tiles in enumerate(some.tiles)], axis=0)
     floors = Fronts(drawn.pool, some, drawn.search.groups, drawn.orders, cases, least_s).floors
-    figures = space.figures(entries := np.arange(len(space.grid.tiles)))
-    chain, left_out = space.grid.part_of(entries), 0
+    chain, left_out = space.grid.part, 0
     for floor, second_floor, own_s, case in zip(*floors, least_s, cases, strict=True):
-        priced = figures.priced(case)
+        priced = space.figures.priced(case)
         assert (floor[chain] <= priced.objective * TIES).all()
         assert (own_s[chain] <= priced.latency_s * TIES)[priced.objective < np.inf].all()
         equal = priced.objective <= floor[chain] * TIES
@@ -91,12 +92,9 @@ def test_no_candidate_lies_below_the_floor_of_its_chain(machine: str, nest: str,
 def test_last_tiles_that_are_left_out_hold_no_winner_and_are_not_tried(machine: str, nest: str) -> None:
     drawn = Drawn(machine, nest, "latency")
     space = drawn.space()
-    reached = best_of_nests(
-        space.figures(np.arange(len(space.grid.tiles))).best(drawn.cases), space.grid.task_of_entry, 1
-    )
+    reached = best_of_nests(space.figures.best(drawn.cases), space.task_of_entry, 1)
     drawn.last.leave_out(reached)
     left = drawn.space({0: drawn.last})
-    entries = np.arange(len(left.grid.tiles))
-    again = best_of_nests(left.figures(entries).best(drawn.cases), left.grid.task_of_entry, 1)
+    again = best_of_nests(left.figures.best(drawn.cases), left.task_of_entry, 1)
     assert (again == reached).all()
-    assert len(entries) < len(space.grid.tiles), "tiles that leave out nothing say nothing"
+    assert len(left) < len(space), "tiles that leave out nothing say nothing"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from drawn import accelerators, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 from mensa_sim.cost.counts.nest import count_nest
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED
+from mensa_sim.cost.mapping import search
+from mensa_sim.cost.mapping.arrays import candidates
 from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.together import price_layers
 from mensa_sim.cost.recurrent import Steps
@@ -39,7 +42,10 @@ def energy_of(spec: PeArray) -> EnergyModel:
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject) -> None:
-    """Whatever the others are: other shapes, widths, numbers of steps and room, on two levels or up to five."""
+    """Whatever the others are: other shapes, widths, numbers of steps and room, on two levels or up to five.
+
+    Those together are told by bounds from the first one that is priced on, in small pieces; few alone are all priced.
+    """
     spec = data.draw(accelerators(deep=data.draw(st.booleans())))
     jobs = []
     for _ in range(data.draw(st.integers(2, 4))):
@@ -49,7 +55,11 @@ def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject
         levels = [replace(level, capacity_bytes=max(1, level.capacity_bytes // part)) for level in spec.levels]
         jobs.append((layer, Steps(nest=layer.nest, steps=steps, resident=False), replace(spec, levels=tuple(levels))))
     target = (MEMORY, energy_of(spec), data.draw(st.sampled_from(["latency", "energy", "edp"])))
-    together = price_layers(jobs, *target)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "_FEW", 0)
+        patch.setattr(candidates, "_FIRST", 1)
+        patch.setattr(candidates, "_PIECE", 50)
+        together = price_layers(jobs, *target)
     assert together == [priced for job in jobs for priced in price_layers([job], *target)]
 
 

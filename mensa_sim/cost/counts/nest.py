@@ -37,22 +37,23 @@ def pipeline_cycles(accelerator: PeArray, unrolling: Unrolling) -> int:
 
 
 def pass_cycles(
-    accelerator: PeArray, nest: LoopNest, unrolling: Unrolling, register: Mapping[str, int], way: Mapping[Operand, Way]
-) -> int:
+    accelerator: PeArray, nest: LoopNest, unrolling: Unrolling, register: Mapping[str, Any], way: Mapping[Operand, Way]
+) -> Any:
     """Cycles of all passes: product of ceil(dim / lanes), a depthwise filter's taps in whole slots, and hops.
 
     Operands wider than a MAC take several cycles each.
 
-    A partial sum hops after the products over those of the hop's dims that lie within the register tile.
+    A partial sum hops after the products over those of the hop's dims that lie within the register tile, of whose
+    extents there may be arrays.
     """
     dataflow = accelerator.dataflow
     each = accelerator.product_cycles(way["weight"].final_bits, way["input"].final_bits)
     taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
-    cycles = unrolling.passes
+    passes = unrolling.passes
     if nest.depthwise:
         slots = dataflow.depthwise_tap_slots
-        cycles = cycles // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
-    cycles = ceil(cycles * each)
+        passes = passes // taps * (-(-taps // slots) * slots * dataflow.depthwise_slot_cycles)
+    cycles: Any = ceil(passes * each)
     if dataflow.hop:
         cycles += dataflow.hop.cycles * prod(
             -(-size // (register[dim] if dataflow.hop.spans(dim) else unrolling.lanes[dim]))

@@ -118,11 +118,11 @@ def contenders(search: Search, residencies: Sequence[BufferCase]) -> list[Conten
     """Those of each nest of a search; nothing behind several SRAMs, where too many chains of tiles are candidates."""
     if search.whole is None:
         return []
-    rows = _Ranked(search.whole, residencies).front()
+    space, rows = _Ranked(search.whole, residencies).front()
     demand = [search.floors.demand(case) for case in residencies]
     ends = np.searchsorted(rows.kind, np.arange(len(search.tasks) + 1) * len(residencies)).tolist()
     return [
-        Contenders(search.whole, picked(rows, np.arange(first, end)), task, _of_task(demand, task))
+        Contenders(space, picked(rows, np.arange(first, end)), task, _of_task(demand, task))
         for task, (first, end) in enumerate(pairwise(ends))
     ]
 
@@ -138,27 +138,31 @@ class _Ranked:
 
     def __init__(self, space: Candidates, residencies: Sequence[BufferCase]) -> None:
         self._space, self._residencies = space, residencies
-        self._near = space.worthy(residencies)
-        self._tiles: Indices = np.unique(space.grid.tiles, return_inverse=True)[1]
+        self._tiles: Indices = np.unique(space.tiles, return_inverse=True)[1]
 
-    def front(self) -> _Rows:
-        """Those that none of their nest and residency leaves behind."""
-        near = self._space.figures(self._near)
-        found = [self._front(self._rows(near, self._near, number)) for number in range(len(self._residencies))]
-        remain = [self._remaining(each, number) for number, each in enumerate(found)]
-        entries = np.flatnonzero(np.logical_or.reduce(remain))
-        figures = self._space.figures(entries)
-        rows = [self._rows(figures, entries, number) for number in range(len(remain))]
-        some = [picked(each, np.flatnonzero(left[each.winners.entry])) for each, left in zip(rows, remain, strict=True)]
-        return _by_kind(joined([self._front(each) for each in some]))
+    def front(self) -> tuple[Candidates, _Rows]:
+        """Those that none of their nest and residency leaves behind, in the entries that hold them."""
+        near = self._space.hopeful(self._residencies)
+        found = [
+            self._front(self._rows(near.figures, near.entries, number)) for number in range(len(self._residencies))
+        ]
+        remain = self._remaining(found)
+        remain[:, near.entries] = True
+        entries = np.flatnonzero(remain.any(axis=0))
+        some = self._space.some(entries)
+        rows = []
+        for number, left in enumerate(remain):
+            every = self._rows(some.figures, entries, number)
+            rows.append(self._front(picked(every, np.flatnonzero(left[entries][every.winners.entry]))))
+        return some, _by_kind(joined(rows))
 
-    def _remaining(self, rivals: _Rows, number: int) -> Bools:
-        """[entry] Whether an entry may hold any other one that these do not leave behind in a residency."""
-        entries = np.arange(len(self._space.grid.tiles))
-        bounds = self._rows(self._space.bounds, entries, number)
-        found = np.zeros(len(entries), dtype=bool)
-        found[self._near] = True
-        found[bounds.winners.entry[_unbeaten(bounds, rivals)]] = True
+    def _remaining(self, rivals: Sequence[_Rows]) -> Bools:
+        """[residency, entry] Whether an entry may hold any other one that these do not leave behind."""
+        found = np.zeros((len(rivals), len(self._space)), dtype=bool)
+        for entries, figures in self._space.bounds():
+            for number, own in enumerate(rivals):
+                bounds = self._rows(figures, entries, number)
+                found[number, entries[bounds.winners.entry[_unbeaten(bounds, own)]]] = True
         return found
 
     @staticmethod
@@ -173,14 +177,14 @@ class _Ranked:
         flat = np.flatnonzero(np.broadcast_to(fits, shape))
         values = [np.broadcast_to(own, shape).reshape(-1)[flat] for own in each]
         places = np.unravel_index(flat, shape)
-        winners = winners_at(places, entries, holds)
-        grid, total = self._space.grid, len(self._space.grid.tiles)
-        orders = len(self._space.outer)
-        order = (places[0] * orders + places[1]) * total + winners.entry
+        winners = winners_at(places, holds)
+        orders, total = len(self._space.outer), len(self._space)
+        own = entries[winners.entry]
+        order = (places[0] * orders + places[1]) * total + own
         return _Rows(
-            kind=grid.task_of_entry[winners.entry] * len(self._residencies) + number,
-            demand=Demand(**dict(zip((own.name for own in fields(Demand)), values, strict=True))),
-            rank=self._tiles[winners.entry] * float(len(self._space.inner) * orders * total) + order,
+            kind=self._space.task_of_entry[own] * len(self._residencies) + number,
+            demand=Demand(**dict(zip((each.name for each in fields(Demand)), values, strict=True))),
+            rank=self._tiles[own] * float(len(self._space.inner) * orders * total) + order,
             winners=winners,
         )
 

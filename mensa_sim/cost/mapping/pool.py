@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 Known = TypeVar("Known")
 
 
+def noted(known: dict[Hashable, Any], name: Hashable, made: Callable[[], Known]) -> Known:
+    """What is made once, by a name."""
+    if name not in known:
+        known[name] = made()
+    found: Known = known[name]
+    return found
+
+
 class TilePool:
     """Tiles of some nests by their numbers: [tile]. They become more as chains grow."""
 
@@ -81,10 +89,7 @@ class TilePool:
 
     def noted(self, name: Hashable, made: Callable[[], Known]) -> Known:
         """What is made once, by a name."""
-        if name not in self._noted:
-            self._noted[name] = made()
-        found: Known = self._noted[name]
-        return found
+        return noted(self._noted, name, made)
 
     def places(self, dims: tuple[str, ...]) -> Indices:
         """[tile] A number that those of one nest have in common which are equal along some dims, and no others."""

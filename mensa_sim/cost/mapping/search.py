@@ -17,8 +17,8 @@ from mensa_sim.arrays import Bools, Floats, distinct, joined, numbered, picked
 from mensa_sim.cost.counts.nest import NestCounts, count_nest
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.candidates import Candidates, first_best
-from mensa_sim.cost.mapping.arrays.figures import Figures
 from mensa_sim.cost.mapping.arrays.fronts import Fronts
+from mensa_sim.cost.mapping.arrays.grid import LastChoices
 from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
 from mensa_sim.cost.mapping.arrays.ranks import best_of_nests, least, near
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Sides, outer_orders, sharing
@@ -104,7 +104,7 @@ class Search:
         self.floors = Floors(tasks)
 
     def _space(self, some: Chains, last: Mapping[int, LastTiles] | None = None) -> Candidates:
-        return Candidates(self._pool, some, self.groups, self.inner, self.outer, last)
+        return Candidates(self._pool, some, self.groups, self.inner, self.outer, LastChoices(self._pool, some, last))
 
     @property
     def candidates(self) -> list[int]:
@@ -119,8 +119,7 @@ class Search:
     @cached_property
     def _smallest(self) -> Sides:
         """What the smallest tiles of each nest need."""
-        space = self._space(self._least())
-        return space.figures(np.arange(len(space.grid.tiles))).sides
+        return self._space(self._least()).figures.sides
 
     def _least(self) -> Chains:
         """The chain of each nest whose tiles are all one pass of the array."""
@@ -209,11 +208,10 @@ class Search:
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
         space = self._promising(residencies)
-        total = len(space.grid.tiles)
-        entries = np.arange(total) if total <= _FEW else space.worthy(residencies)
+        if len(space) > _FEW:
+            space = space.hopeful(residencies)
         found: list[list[Mapped | None]] = [[None] * len(self.tasks) for _ in residencies]
-        figures = space.figures(entries)
-        chosen = [self._chosen(space, entries, figures, case) for case in residencies]
+        chosen = [self._chosen(space, case) for case in residencies]
         if not any(len(each.task) for each in chosen):
             return found
         winners = joined([each.winners for each in chosen])
@@ -252,18 +250,18 @@ class Search:
         )
         return [each.tolist() for each in figures]
 
-    def _chosen(self, space: Candidates, entries: Indices, figures: Figures, case: BufferCase) -> _Chosen:
-        """The best candidate of each nest in one residency, of those in some entries."""
-        priced = figures.priced(case)
+    def _chosen(self, space: Candidates, case: BufferCase) -> _Chosen:
+        """The best candidate of each nest in one residency."""
+        priced = space.figures.priced(case)
         shape = priced.objective.shape
-        tiles: Floats = np.broadcast_to(space.grid.tiles[entries], shape)
-        owner: Indices = np.broadcast_to(figures.entries.task_of_entry, shape)
+        tiles: Floats = np.broadcast_to(space.grid.tiles, shape)
+        owner: Indices = np.broadcast_to(space.task_of_entry, shape)
         ranked = priced.objective, priced.latency_s, priced.energy_pj, tiles
         first = first_best([each.reshape(-1) for each in ranked], owner.reshape(-1), len(self.tasks))
-        winners = winners_at(np.unravel_index(first, shape), entries, priced.holds)
+        winners = winners_at(np.unravel_index(first, shape), priced.holds)
         return _Chosen(
             winners=winners,
-            task=space.grid.task_of_entry[winners.entry],
+            task=space.task_of_entry[winners.entry],
             latency_s=priced.latency_s.reshape(-1)[first],
             energy_pj=priced.energy_pj.reshape(-1)[first],
         )

@@ -13,9 +13,9 @@ from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import Job
 from mensa_sim.hardware.memory import Memory
 
-_ENTRIES = 16384
-"""Entries of the arrays of one search: enough that calls cost little, few enough for a cache. A choice."""
-_CHAINS = 8
+_ENTRIES = 65536
+"""Entries of one search, at most some 16 MiB: enough that calls cost little. A choice."""
+_CHAINS = 32
 """Entries that each tile of the registers counts as behind several SRAMs, where chains of tiles are told apart first: a
 choice."""
 

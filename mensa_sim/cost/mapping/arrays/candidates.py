@@ -1,20 +1,20 @@
 """The candidates over some chains of inner tiles: every last tile and order of loops, and those that may win."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 
 import numpy as np
 
-from mensa_sim.arrays import Floats, distinct, picked
+from mensa_sim.arrays import Floats
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
-from mensa_sim.cost.mapping.arrays.grid import Entries, Grid, LeftTiles
-from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests, near
-from mensa_sim.cost.mapping.arrays.rows import OperandArrays
+from mensa_sim.cost.mapping.arrays.grid import Grid, LastChoices
+from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests, least, near
+from mensa_sim.cost.mapping.arrays.rows import OperandArrays, OperandRows
 from mensa_sim.cost.mapping.arrays.sides import BufferCase, Order
 from mensa_sim.cost.mapping.arrays.visits import inside_index
-from mensa_sim.cost.mapping.candidates import GroupOrder
+from mensa_sim.cost.mapping.candidates import FREE_GROUP, GroupOrder
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import OPERANDS, Operand
@@ -24,22 +24,28 @@ def array_work(grid: Grid) -> Array:
     """What the array does in every entry of a grid."""
     tasks, pool = grid.tasks, grid.pool
     accelerator = tasks[0].target.accelerator
-    hop = accelerator.dataflow.hop
-    along = [column for column, dim in enumerate(pool.dims) if hop and hop.spans(dim)]
-    first, which = distinct([pool.task[grid.chains.tiles[0]], *pool.extents[grid.chains.tiles[0]][:, along].T])
 
-    def cycles_of(number: int) -> float:
-        """Those of the array in tiles of the registers."""
-        task, tile = tasks[pool.task[number]], dict(zip(pool.dims, pool.extents[number].tolist(), strict=True))
-        return pass_cycles(accelerator, task.nest, task.unrolling, tile, task.ways)
+    def cycles(new: int) -> Floats:
+        """[tile] Those of the array in tiles of the registers."""
+        found = np.empty(len(pool.task) - new)
+        for number in np.unique(pool.task[new:]).tolist():
+            task, mine = tasks[number], np.flatnonzero(pool.task[new:] == number)
+            register = dict(zip(pool.dims, pool.extents[new:][mine].T, strict=True))
+            found[mine] = pass_cycles(accelerator, task.nest, task.unrolling, register, task.ways)
+        return found
 
-    cycles = [cycles_of(number) for number in grid.chains.tiles[0][first].tolist()]
     return Array(
-        pass_cycles=grid.per_part(np.array(cycles)[which]),
+        pass_cycles=grid.per_part(pool.column("pass cycles", cycles)[grid.chains.tiles[0]]),
         fill_cycles=grid.per_task([pipeline_cycles(accelerator, task.unrolling) for task in tasks]),
         tiles=grid.tiles,
         constant_pj=grid.per_task([task.constant_pj for task in tasks]),
     )
+
+
+_PIECE = 16384
+"""Entries whose bounds are worked out at once, at most: few enough for a cache. A choice."""
+_FIRST = 16
+"""Entries of each nest that are priced in every order at first, to have something to compare with: a choice."""
 
 
 class Candidates:
@@ -52,43 +58,82 @@ class Candidates:
         groups: Sequence[Sequence[Operand]],
         inner: Sequence[GroupOrder],
         outer: Sequence[Order],
-        last: Mapping[int, LeftTiles] | None = None,
+        tried: LastChoices | None = None,
+        entries: Indices | slice = slice(None),
     ) -> None:
-        """Of the nests in `last` only those last tiles are tried that are left."""
-        self._target, self._groups = pool.tasks[0].target, groups
+        """Of the last tiles that are `tried`, or all, some entries."""
+        self._target, self._pool, self._chains, self._groups = pool.tasks[0].target, pool, chains, groups
         self.inner, self.outer = inner, outer
-        self.grid = Grid(pool, chains, last=last)
-        self.arrays = {operand: OperandArrays(self._target, self.grid, operand, inner) for operand in OPERANDS}
+        self._tried = tried = tried or LastChoices(pool, chains)
+        self.entries: Indices = np.arange(len(tried))[entries]
+        """Their places among all that are tried."""
+        self.task_of_entry: Indices = chains.task[tried.part[entries]]
         self.inside: dict[Operand, Indices] = {
             operand: np.array([inside_index(operand, order.groups) for order in outer]) for operand in OPERANDS
         }
         """[row] Which of its own groups an operand finds inside its free one."""
-        self._accesses = {operand: arrays.accesses() for operand, arrays in self.arrays.items()}
-        self.array = array_work(self.grid)
 
-    def figures(self, entries: Indices) -> Figures:
-        """The prices of some entries in every order."""
-        rows = {operand: each.picked(self.inside[operand], entries) for operand, each in self._accesses.items()}
-        own = Entries(self.grid.tasks, self.grid.task_of_entry[entries])
-        return Figures(self._target, own, self._groups, rows, self.outer, picked(self.array, entries))
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def tiles(self) -> Floats:
+        """[entry] Tiles of the last stage."""
+        return self._tried.tiles[self.entries]
+
+    def some(self, entries: Indices | slice) -> "Candidates":
+        """Those of some of these entries."""
+        own = self.entries[entries]
+        return Candidates(self._pool, self._chains, self._groups, self.inner, self.outer, self._tried, own)
 
     @cached_property
-    def bounds(self) -> Figures:
-        """Of each entry what none of its orders is below."""
-        least = {operand: each.least() for operand, each in self._accesses.items()}
-        return Figures(self._target, self.grid, self._groups, least, self.outer[:1], self.array)
+    def grid(self) -> Grid:
+        """Its entries."""
+        return Grid(self._pool, self._chains, self._tried, self.entries)
 
-    def worthy(self, residencies: Sequence[BufferCase]) -> Indices:
-        """The entries that may hold a winner of any residency: their bound is not above what another entry reaches."""
-        bounds, task, tasks = self.bounds.best(residencies), self.grid.task_of_entry, len(self.grid.tasks)
-        first = np.flatnonzero(near(bounds, task, best_of_nests(bounds, task, tasks)).any(axis=0))
-        reached = best_of_nests(self.figures(first).best(residencies), task[first], tasks)
-        return np.flatnonzero(near(bounds, task, reached).any(axis=0))
+    @cached_property
+    def arrays(self) -> Mapping[Operand, OperandArrays]:
+        """What each operand does."""
+        return {operand: OperandArrays(self._target, self.grid, operand, self.inner) for operand in OPERANDS}
+
+    @cached_property
+    def array(self) -> Array:
+        """What the array does."""
+        return array_work(self.grid)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The prices of all entries in every order."""
+        rows = {operand: each.accesses().of_rows(self.inside[operand]) for operand, each in self.arrays.items()}
+        return Figures(self._target, self.grid, self._groups, rows, self.outer, self.array)
+
+    def bounds(self) -> Iterator[tuple[Indices, Figures]]:
+        """Of entries in pieces what none of their orders is below."""
+        for first in range(0, len(self), _PIECE):
+            entries = np.arange(first, min(first + _PIECE, len(self)))
+            grid = self.some(entries).grid
+            rows = {operand: self._least(grid, operand) for operand in OPERANDS}
+            yield entries, Figures(self._target, grid, self._groups, rows, self.outer[:1], array_work(grid))
+
+    def _least(self, grid: Grid, operand: Operand) -> OperandRows:
+        """What no order takes less of an operand than; of orders within tiles that which soonest lets it stay does."""
+        stays = min(self.inner, key=lambda order: order.index(FREE_GROUP[operand]))
+        return OperandArrays(self._target, grid, operand, [stays], least=True).accesses()
+
+    def hopeful(self, residencies: Sequence[BufferCase]) -> "Candidates":
+        """Those of all entries that may hold a winner of any residency: their bound is not above what others reach."""
+        task, tasks = self.task_of_entry, len(self._pool.tasks)
+        bounds = np.concatenate([figures.best(residencies) for _, figures in self.bounds()], axis=-1)
+        first = least(bounds, task, _FIRST).any(axis=0)
+        some = self.some(np.flatnonzero(first))
+        reached = best_of_nests(some.figures.best(residencies), some.task_of_entry, tasks)
+        worthy = near(bounds, task, reached).any(axis=0)
+        return self.some(np.flatnonzero(worthy)) if (worthy & ~first).any() else some
 
     def reached(self, residencies: Sequence[BufferCase]) -> Floats:
         """[figure, residency, chain] The best of all candidates of a chain; infinite if none may be its nest's."""
-        entries, chains = self.worthy(residencies), len(self.grid.chains.task)
-        return best_of_nests(self.figures(entries).best(residencies), self.grid.part_of(entries), chains)
+        some = self.hopeful(residencies)
+        return best_of_nests(some.figures.best(residencies), some.grid.part, len(self._chains.task))
 
 
 def first_best(ranked: Sequence[Floats], owner: Indices, owners: int) -> Indices:

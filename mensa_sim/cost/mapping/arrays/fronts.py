@@ -44,7 +44,7 @@ class Fronts:
         """The floors are worked out unless they are known; `least_s` is that of the last tiles: [residency, chain]."""
         target, self._pool, self.chains = pool.tasks[0].target, pool, chains
         self._residencies, self._outer = residencies, outer[:1]
-        grid = Grid(pool, chains, bare=True)
+        grid = Grid(pool, chains)
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
         if floors is None:
@@ -69,7 +69,7 @@ class Fronts:
         """Of some chains those than which no other one of the same outermost tile is better, whatever lies above."""
         if not len(some):
             return some
-        rows = {operand: each.picked(np.zeros(1, dtype=np.intp), some) for operand, each in self._rows.items()}
+        rows = {operand: each.at(some) for operand, each in self._rows.items()}
         passes, chains = self._array.pass_cycles[some], picked(self.chains, some)
         found: Indices = some[Rivals(self._pool, chains, rows, passes, self._residencies, self._outer).unbeaten()]
         return found

@@ -1,8 +1,10 @@
 """All tile extents that are tried for some nests, as flat arrays: one entry per chain of inner tiles of a nest and tile
 of the last stage above it. The nests lie one behind another along the axis of entries."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cached_property, reduce
 from itertools import pairwise
+from operator import mul
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -12,7 +14,7 @@ from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder, group, positions, stage_count
 from mensa_sim.cost.mapping.chains import Chains
-from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.cost.mapping.pool import Known, TilePool, noted
 from mensa_sim.cost.mapping.task import NestTask
 
 Kind = TypeVar("Kind", np.float64, np.intp, np.bool_)
@@ -47,81 +49,102 @@ class Entries:
         return self.per_task(values) if isinstance(values, np.ndarray) else values
 
 
-class Grid(Entries):
-    """Trips of each group of loops over the tiles of each stage, one entry per combination of extents.
+class LastChoices:
+    """The last tiles that are tried around some chains: [entry]."""
 
-    A bare grid has one entry per chain: the tile of every stage that the chain leaves open is the whole nest. Of the
-    nests in `last` only those last tiles are tried that are left.
-    """
-
-    def __init__(
-        self, pool: TilePool, chains: Chains, *, bare: bool = False, last: Mapping[int, LeftTiles] | None = None
-    ) -> None:
-        tasks = pool.tasks
-        self.pool, self.dims = pool, pool.dims
-        self.chains, self.bare, self.known = chains, bare, len(chains.tiles)
-        """`known` are the stages whose tiles the chains give."""
-        self.stages = stage_count(tasks[0].ways)
-        """Stages of levels, the registers included."""
+    def __init__(self, pool: TilePool, chains: Chains, last: Mapping[int, LeftTiles] | None = None) -> None:
+        """Of the nests in `last` only those are tried that are left."""
+        self.pool, self.chains = pool, chains
         self.option_sets: list[list[tuple[int, ...]]] = []
-        """[dim][set] Extents of the last stage that some chains have in common."""
-        self.set_of_part = np.empty((len(self.dims), len(chains.task)), dtype=np.intp)
+        """[dim][set] Extents that some chains have in common."""
+        self.set_of_part = np.empty((len(pool.dims), len(chains.task)), dtype=np.intp)
         """[dim, chain]"""
         self.options: list[Floats] = []
         """[dim][option] The extents of all sets, one behind another."""
         self.task_of_option: list[Indices] = []
         """[dim][option] The nest that each is for."""
-        self.first_option = np.empty((len(self.dims), len(chains.task)), dtype=np.intp)
+        self.first_option = np.empty((len(pool.dims), len(chains.task)), dtype=np.intp)
         """[dim, chain] Where a chain's extents begin among the options."""
-        counts = np.ones((len(self.dims), len(chains.task)), dtype=np.intp)
-        if not bare:
-            counts = np.array([self._take_options(tasks, row) for row in range(len(self.dims))])
-        self.entries_of_part: Indices = counts.prod(axis=0)
-        self.chosen: Indices = np.zeros(counts.shape, dtype=np.intp)
+        counts = np.array([self._take_options(row) for row in range(len(pool.dims))])
+        self.part: Indices = np.repeat(np.arange(len(chains.task)), counts.prod(axis=0))
+        """[entry] The chain that it is around."""
+        skipped = (chains.larger > 0).astype(np.intp)  # the whole dim, which stands first
+        each = zip(counts.T.tolist(), skipped, strict=True)
+        self.chosen: Indices = np.concatenate([positions(tuple(many)) + begin[:, None] for many, begin in each], axis=1)
         """[dim, entry] Position of an entry's extent among those of its chain."""
-        if not bare:
-            skipped = (chains.larger > 0).astype(np.intp)  # the whole dim, which stands first
-            each = zip(counts.T.tolist(), skipped, strict=True)
-            self.chosen = np.concatenate([positions(tuple(many)) + begin[:, None] for many, begin in each], axis=1)
         if last:
             self._leave_out(last)
-        super().__init__(tasks, np.repeat(chains.task, self.entries_of_part))
-        self.starts: Indices = np.cumsum(self.entries_of_part) - self.entries_of_part
-        self.trips: list[dict[str, Floats]] = [{} for _ in range(self.stages)]
-        """[stage][group][entry] Tiles of a stage along the dims of a group, over the whole nest."""
-        self.still: list[dict[str, Bools]] = [{} for _ in range(self.stages)]
-        """[stage][group][entry] Whether a tile of the next stage holds a single one of this along the group; over the
-        last stage, whether the nest does."""
-        self._count()
-        outer = self.trips[-1]
-        self.tiles: Floats = outer["K"] * outer["R"] * outer["S"] * outer["G"]
-        """[entry] Tiles of the last stage."""
+        self._noted: dict[Hashable, Any] = {}
 
-    def _take_options(self, tasks: Sequence[NestTask], row: int) -> Indices:
-        """Notes the extents of the last stage along a dim; [chain] how many are tried."""
-        of_set, which = self.pool.around(self.chains.tiles[-1], self.chains.larger, row)
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def _take_options(self, row: int) -> Indices:
+        """Notes the extents along a dim; [chain] how many are tried."""
+        dim, larger, tasks = self.pool.dims[row], self.chains.larger, self.pool.tasks
+        of_set, which = self.pool.around(self.chains.tiles[-1], larger, row)
         owners = np.array([task for task, *_ in of_set], dtype=np.intp)
-        sets = [tasks[task].last_extents(self.dims[row], *extents) for task, *extents in of_set]
+        sets = [tasks[task].last_extents(dim, *extents) for task, *extents in of_set]
         counts = np.array([len(each) for each in sets])
         self.option_sets.append(sets)
         self.set_of_part[row] = which
         self.options.append(np.array([extent for each in sets for extent in each], dtype=np.float64))
         self.task_of_option.append(np.repeat(owners, counts))
         self.first_option[row] = (np.cumsum(counts) - counts)[which]
-        found: Indices = counts[which] - (self.chains.larger[:, row] > 0)
+        found: Indices = counts[which] - (larger[:, row] > 0)
         return found
 
     def _leave_out(self, last: Mapping[int, LeftTiles]) -> None:
         """The entries whose last tiles are not left."""
-        part = np.repeat(np.arange(len(self.entries_of_part)), self.entries_of_part)
-        task = self.chains.task[part]
-        extents = np.stack([self.of_option(row, self.options[row]) for row in range(len(self.dims))]).astype(np.int64)
-        stays: Bools = np.ones(len(part), dtype=bool)
+        task, places = self.chains.task[self.part], self.chosen + self.first_option[:, self.part]
+        extents = np.stack([each[place] for each, place in zip(self.options, places, strict=True)]).astype(np.int64)
+        stays: Bools = np.ones(len(task), dtype=bool)
         for number, tiles in last.items():
             mine = np.flatnonzero(task == number)
             stays[mine] = tiles.left(extents[:, mine])
-        self.chosen = self.chosen[:, stays]
-        self.entries_of_part = np.bincount(part[stays], minlength=len(self.entries_of_part))
+        self.part, self.chosen = self.part[stays], self.chosen[:, stays]
+
+    @cached_property
+    def tiles(self) -> Floats:
+        """[entry] How many there are in the nest."""
+        found: Floats = np.ones(len(self))
+        for row, (options, task) in enumerate(zip(self.options, self.task_of_option, strict=True)):
+            trips = np.ceil(self.pool.sizes[task, row] / options)
+            found *= trips[self.chosen[row] + self.first_option[row][self.part]]
+        return found
+
+    def noted(self, name: Hashable, made: Callable[[], Known]) -> Known:
+        """What is made once, by a name."""
+        return noted(self._noted, name, made)
+
+
+class Grid(Entries):
+    """Trips of each group of loops over the tiles of each stage, for some of the entries that are tried.
+
+    A bare grid, of which nothing is tried, has one entry per chain: the tile of every stage that the chain leaves open
+    is the whole nest.
+    """
+
+    def __init__(
+        self, pool: TilePool, chains: Chains, tried: LastChoices | None = None, entries: Indices | slice = slice(None)
+    ) -> None:
+        self.pool, self.dims, self.chains = pool, pool.dims, chains
+        self.bare, self.known = tried is None, len(chains.tiles)
+        """`known` are the stages whose tiles the chains give."""
+        self.stages = stage_count(pool.tasks[0].ways)
+        """Stages of levels, the registers included."""
+        if tried is not None:
+            self.tried, self.part, self.chosen = tried, tried.part[entries], tried.chosen[:, entries]
+            """[entry] Its chain, and [dim, entry] the position of its extent among those of the chain."""
+        super().__init__(pool.tasks, self._each_part(chains.task))
+        self.trips: list[dict[str, Floats]] = [{} for _ in range(self.stages)]
+        """[stage][group][entry] Tiles of a stage along the dims of a group, over the whole nest."""
+        self.still: list[dict[str, Bools]] = [{} for _ in range(self.stages)]
+        """[stage][group][entry] Whether a tile of the next stage holds a single one of this along the group; over the
+        last stage, whether the nest does."""
+        self._count()
+        self.tiles: Floats = reduce(mul, self.trips[-1].values())
+        """[entry] Tiles of the last stage."""
 
     def _count(self) -> None:
         last, pool = self.stages - 1, self.pool
@@ -145,7 +168,7 @@ class Grid(Entries):
         for row in rows:
             if all(task.unrolling.sizes[self.dims[row]] == task.unrolling.lanes[self.dims[row]] for task in self.tasks):
                 continue
-            extent = self.of_option(row, self.options[row])
+            extent = self.of_option(row, self.tried.options[row])
             trips *= np.ceil(self.per_task(self.pool.sizes[:, row]) / extent)
             still &= self.per_part(inside[:, row]) == extent
         self.trips[-1][name], self.still[-2][name] = trips, still
@@ -160,8 +183,7 @@ class Grid(Entries):
 
     def of_option(self, row: int, values: Floats) -> Floats:
         """[entry] A number per option of a dim, by the entry's choice."""
-        first: Indices = np.repeat(self.first_option[row], self.entries_of_part)
-        found: Floats = values[self.chosen[row] + first]
+        found: Floats = values[self.chosen[row] + self.tried.first_option[row][self.part]]
         return found
 
     def per_part(self, values: Sequence[npt.ArrayLike] | npt.NDArray[Any]) -> Floats:
@@ -173,23 +195,19 @@ class Grid(Entries):
         return self._each_part(values)
 
     def _each_part(self, values: npt.NDArray[Kind]) -> npt.NDArray[Kind]:
-        return values if self.bare else np.repeat(values, self.entries_of_part)
+        return values if self.bare else values[self.part]
 
     def tiles_of(self, entries: Indices) -> list[tuple[Mapping[str, int], ...]]:
         """The tiles of all stages of each entry."""
-        part = self.part_of(entries)
-        places = self.chosen[:, entries] + self.first_option[:, part]
-        last = [options[place].astype(np.int64).tolist() for options, place in zip(self.options, places, strict=True)]
+        part, tried = self.part[entries], self.tried
+        places = self.chosen[:, entries] + tried.first_option[:, part]
+        last = [options[place].astype(np.int64).tolist() for options, place in zip(tried.options, places, strict=True)]
         inner = [self.pool.extents[self.numbers(stage)[part]].tolist() for stage in range(self.stages - 1)]
         each = zip(*inner, zip(*last, strict=True), strict=True)
         return [tuple(dict(zip(self.dims, tile, strict=True)) for tile in tiles) for tiles in each]
 
     def orders_of(self, entries: Indices) -> list[tuple[GroupOrder, ...]]:
         """The orders of the blocks between the tiles of each entry's chain."""
-        part = self.part_of(entries)
+        part = self.part[entries]
         orders = np.array([each[part] for each in self.chains.orders], dtype=np.intp).reshape(-1, len(part))
         return [tuple(ROTATIONS[index] for index in own) for own in orders.T.tolist()]
-
-    def part_of(self, entries: Indices) -> Indices:
-        """The chain of each entry."""
-        return np.searchsorted(self.starts, entries, side="right") - 1

@@ -7,7 +7,7 @@ are picked, axis `row` is `inside` itself.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,7 +18,7 @@ from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
-from mensa_sim.cost.mapping.arrays.tiles import GridTiles, inner_tiles, last_tiles, whole_tiles
+from mensa_sim.cost.mapping.arrays.tiles import inner_tiles, last_tiles, whole_tiles
 from mensa_sim.cost.mapping.arrays.visits import INSIDE, StopArrays, VisitArrays, stop_arrays
 from mensa_sim.cost.mapping.candidates import GroupOrder, stage_of
 from mensa_sim.cost.mapping.task import Target
@@ -74,14 +74,16 @@ class OperandRows:
         picked: Floats = np.where(holds, self.crossings[:, 1], self.crossings[:, 0])
         return picked
 
-    def picked(self, inside: Indices, entries: Indices) -> "OperandRows":
-        """The rows that take these `inside`, at some of the entries."""
+    def of_rows(self, inside: Indices) -> "OperandRows":
+        """The rows that take these `inside`."""
+        return self._taken(inside, -2)
 
-        def pick(values: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
-            some = values if values.shape[-1] == 1 else values.take(entries, axis=-1)
-            return some if some.shape[-2] == 1 else some.take(inside, axis=-2)
+    def at(self, entries: Indices) -> "OperandRows":
+        """Those of some entries."""
+        return self._taken(entries, -1)
 
-        return changed(self, pick, _OF_TASKS)
+    def _taken(self, which: Indices, axis: int) -> "OperandRows":
+        return changed(self, lambda each: each if each.shape[axis] == 1 else each.take(which, axis=axis), _OF_TASKS)
 
     def least(self) -> "OperandRows":
         """One row that no order of loops is below, in any figure and in what it asks of the levels."""
@@ -96,20 +98,32 @@ class OperandRows:
 
 
 class OperandArrays:
-    """The arrays of one operand: [inner, inside, entry]."""
+    """The arrays of one operand: [inner, inside, entry].
 
-    def __init__(self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
+    With `least` one `inside` stands for all orders of the outermost block: no more comes again than under any of them,
+    and what crosses at memory is compulsory. So it is of a bare grid, which knows no last tiles.
+    """
+
+    def __init__(
+        self, target: Target, grid: Grid, operand: Operand, inner: Sequence[GroupOrder], *, least: bool = False
+    ) -> None:
         self.energy, self.grid, self.accelerator = target.energy, grid, target.accelerator
         dataflow = target.accelerator.dataflow
         self._fills = dataflow.pipeline_cycles_per == "pass" and dataflow.stationary == operand
-        self.way = way = grid.tasks[0].ways[operand]  # widths and levels are those of all nests
+        way = grid.tasks[0].ways[operand]  # widths and levels are those of all nests
+        self._least = least or grid.bare
+        narrow = replace(way, final_bits=min(way.final_bits, way.partial_bits))
+        self._ends = narrow if self._least else way
+        """Its way out: as sums may be narrower than what they end as, the least takes the least of both."""
+        self.way = way = narrow if least else way
         self.stops = stop_arrays(grid, operand)
-        self.visits = VisitArrays(grid, operand, inner)
+        insides = INSIDE[:1] if self._least else INSIDE
+        self.visits = VisitArrays(grid, operand, inner, insides)
         stages = [stage_of(way, index, grid.stages) for index in range(len(way.stops))]
         within = stages[:-1] if way.ported else stages
-        whole = whole_tiles(grid, operand) if grid.bare else None
+        whole = whole_tiles(grid, operand)
         known = {
-            stage: whole if whole and stage >= grid.known else inner_tiles(grid, operand, grid.numbers(stage))
+            stage: whole if grid.bare and stage >= grid.known else inner_tiles(grid, operand, grid.numbers(stage))
             for stage in within
         }
         self.stages = stages
@@ -122,14 +136,15 @@ class OperandArrays:
         visits += [self.visits.visits(stage, *ends[b : b + 2]) for b, stage in enumerate(within, start=1)]
         self.bounds = boundaries(way, self.stops, self.tiles, visits)
         """Those inside the outermost SRAM; all where there is none."""
-        self.alone, self.every = (
-            (self.tiles[-1], self.tiles[-1])
-            if not way.ported
-            else (whole, whole)
-            if whole
-            else last_tiles(grid, operand)
-        )
-        """Tiles of the outermost SRAM, without whole groups and with them; without such an SRAM what memory sees."""
+        if not way.ported:
+            self.alone = self.every = self.tiles[-1]
+        elif grid.bare:
+            self.alone, self.every = inner_tiles(grid, operand, grid.chains.tiles[-1]), whole
+        else:
+            last = last_tiles(grid, operand, insides)
+            self.alone, self.every = last.at(last.columns[:1]), whole if least else last
+        """Tiles of the outermost SRAM, without whole groups and with them, or the least that they are and the most;
+        without such an SRAM what memory sees."""
         self.partial: Bools = cube(np.logical_and(len(self.bounds) > 1, self.bounds[-1].visits.times > 1))
         """Whether sums come to the outermost SRAM, or to memory, before they are final."""
 
@@ -196,39 +211,27 @@ class OperandArrays:
     def _room(self, index: int, stop: StopArrays) -> Floats:
         """[holds, inner, inside, entry] Bits of an instance."""
         way, copies, last = self.way, self.accelerator.copies(stop.level), index == len(self.way.stops) - 1
-        if self.grid.bare and self.stages[index] >= self.grid.known:
-            return self._least_room(index, copies) if last else np.zeros((1, 1, 1, 1))
+        if not last and self.grid.bare and self.stages[index] >= self.grid.known:
+            return np.zeros((1, 1, 1, 1))
         width: Any = way.final_bits
         if way.partial_bits != way.final_bits:
-            width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, way.final_bits)
-        held = (self.every if last else self.tiles[index + 1]).taken(self.stops[index].stops, copies)
-        if last:
-            held = np.stack([np.broadcast_to(held[:1], held.shape), held])[:, None]
-        room: Floats = held * width
-        return room if last else room.reshape((1,) * (4 - room.ndim) + room.shape)
+            width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, self._ends.final_bits)
+        if not last:
+            held = self.tiles[index + 1].taken(stop.stops, copies)
+            room: Floats = held * width
+            return room.reshape((1,) * (4 - room.ndim) + room.shape)
+        if self._least:
+            held = cube(np.minimum(self.alone.held(stop.stops) * copies, self.every.held(stop.stops)))[None]
+        else:
+            taken = self.every.taken(stop.stops, copies)
+            held = np.stack([np.broadcast_to(taken[:1], taken.shape), taken])[:, None]
+        found: Floats = held * width
+        return found
 
     def held(self, index: int) -> Floats:
         """[entry], of the outermost SRAM [inside, entry], elements of a level's fullest instance."""
         last = index == len(self.stops) - 1 and self.way.ported
         return (self.every if last else self.tiles[index + 1]).held(self.stops[index].stops)
-
-    def _least_room(self, index: int, copies: int) -> Floats:
-        """[1, 1, 1, entry] What any tile of the outermost SRAM takes of an instance around a chain's outermost tile."""
-        inside, whole = (each.held(self.stops[index].stops) for each in (self._outermost, self.every))
-        room: Floats = np.minimum(inside * copies, whole) * min(self.way.partial_bits, self.way.final_bits)
-        return room[None, None, None]
-
-    @cached_property
-    def _outermost(self) -> GridTiles:
-        """The outermost tile of each chain."""
-        return inner_tiles(self.grid, self.way.operand, self.grid.chains.tiles[-1])
-
-    def _least_end(self) -> Floats:
-        """[entry] Elements of the first or last tile of the outermost SRAM at least, as many as are no more bits than
-        its sums: those of a chain's outermost tile, if the extents around it are multiples of its own."""
-        tasks, way = self.grid.tasks, self.way
-        known = way.operand != "output" or all(task.free for task in tasks)
-        return self._outermost.end * (known * min(1.0, way.partial_bits / way.final_bits))
 
     def _at_memory(self) -> tuple[Floats, Bools]:
         """[crossing, holds, inner, inside, entry] and whether sums leave before they are final."""
@@ -239,16 +242,18 @@ class OperandArrays:
             self._fill(figures[:, 0], found, found.tiles.end)
             leaves = np.broadcast_to(self.partial, (2, *self.partial.shape))
             return np.broadcast_to(figures, (len(CROSSINGS), 2, *shape)), leaves
-        stop = self.stops[-1]
-        if self.grid.bare:
+        stop, way = self.stops[-1], self._ends
+        if self._least:
             figures = np.zeros((len(CROSSINGS), 1, 1, 1, len(self.grid.tiles)))
             once = self.visits.held(stop, None)
-            self._fill(figures[:, 0], boundary(self.way, (stop, None), self.every, once, sums=False), self._least_end())
+            # A user's tile is no multiple of those inside, so that its last one may be smaller than theirs.
+            known = not self.grid.bare or way.operand != "output" or all(task.free for task in self.grid.tasks)
+            self._fill(figures[:, 0], boundary(way, (stop, None), self.every, once, sums=False), self.alone.end * known)
             return figures, np.zeros((1, 1, 1, 1), dtype=bool)
         visits = self.visits.visits(self.grid.stages - 1, stop, None)
         figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))
         for holds, tiles, times in ((0, self.alone, visits), (1, self.every, self.visits.held(stop, None))):
-            self._fill(figures[:, holds], boundary(self.way, (stop, None), tiles, times, sums=False), self.alone.end)
+            self._fill(figures[:, holds], boundary(way, (stop, None), tiles, times, sums=False), self.alone.end)
         leaves = (visits.times > 1) & (self.way.operand == "output")
         return figures, np.stack([leaves, np.zeros_like(leaves)])
 

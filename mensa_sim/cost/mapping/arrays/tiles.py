@@ -10,7 +10,7 @@ import numpy as np
 from mensa_sim.arrays import Floats, distinct, spans
 from mensa_sim.cost.counts.tiles import Classes, Indices, tilings, window_classes
 from mensa_sim.cost.counts.ways import Stop
-from mensa_sim.cost.mapping.arrays.grid import Grid
+from mensa_sim.cost.mapping.arrays.grid import Grid, LastChoices
 from mensa_sim.cost.mapping.arrays.tilings import (
     OperandTilings,
     PoolTilings,
@@ -20,7 +20,7 @@ from mensa_sim.cost.mapping.arrays.tilings import (
     tilings_of,
     window_dims,
 )
-from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
+from mensa_sim.cost.mapping.arrays.visits import groups_inside, own_groups
 from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
 from mensa_sim.workload.dims import Operand
 
@@ -92,61 +92,82 @@ def inner_tiles(grid: Grid, operand: Operand, tiles: Indices) -> GridTiles:
     return GridTiles(tilings_of(grid.pool, operand), grid.per_part_index(tiles))
 
 
-def last_tiles(grid: Grid, operand: Operand) -> tuple[GridTiles, GridTiles]:
-    """The tiles of the last stage: first the tile alone, [1, entry], then with whole groups in it, [inside, entry].
+class LastTilings:
+    """The tilings of an operand in the last tiles that are tried, in all combinations of extents of its own dims.
 
-    Each combination of extents of the operand's own dims is worked out once, and stands in many entries.
+    Each is worked out once, and stands in many entries.
     """
-    pool = grid.pool
-    mine = own_dims(pool, operand)
-    rows = [grid.dims.index(dim) for dim in mine]
-    parts, which = distinct([grid.set_of_part[row] for row in rows])
-    own = [[grid.option_sets[row][each] for each in grid.set_of_part[row, parts].tolist()] for row in rows]
-    counts = [tuple(map(len, each)) for each in zip(*own, strict=True)]
-    combinations = np.array([prod(each) for each in counts])
-    chosen = np.concatenate([positions(each) for each in counts], axis=1)
-    first = np.repeat(grid.first_option[rows][:, parts], combinations, axis=1)
-    task = np.repeat(grid.chains.task[parts], combinations)
-    extents = {dim: grid.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
-    options = list(zip(*own, strict=True))
-    seen = _window_of_sets(grid, mine, parts, options, combinations) if operand == "input" else None
-    known = OperandTilings(
-        operand, pool.tasks, task, extents, tilings(operand, sizes_of(pool, mine, task), extents, seen)
-    )
-    begin = grid.per_part_index((np.cumsum(combinations) - combinations)[which])
-    columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
-    strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
-    for dim, row, stride, several in zip(mine, rows, strides, np.array(counts).T > 1, strict=True):
-        if several.any():
-            columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * grid.per_part_index(stride[which])
-    # A group inside takes its first extents, the whole dims, which stand in the first column of a part.
-    picked = []
-    for inside in INSIDE:
-        within = groups_inside(operand, inside)
-        outside = [columns[name] for name in (*own_groups(operand), "G") if name not in within]
-        picked.append(np.sum(outside, axis=0) + begin)
-    every = np.stack(picked)
-    return GridTiles(known, every[:1]), GridTiles(known, every)
+
+    def __init__(self, tried: LastChoices, operand: Operand) -> None:
+        pool = tried.pool
+        self._mine = mine = own_dims(pool, operand)
+        self._rows = rows = [pool.dims.index(dim) for dim in mine]
+        self._operand = operand
+        parts, which = distinct([tried.set_of_part[row] for row in rows])
+        own = [[tried.option_sets[row][each] for each in tried.set_of_part[row, parts].tolist()] for row in rows]
+        counts = [tuple(map(len, each)) for each in zip(*own, strict=True)]
+        combinations = np.array([prod(each) for each in counts])
+        chosen = np.concatenate([positions(each) for each in counts], axis=1)
+        first = np.repeat(tried.first_option[rows][:, parts], combinations, axis=1)
+        task = np.repeat(tried.chains.task[parts], combinations)
+        extents = {dim: tried.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
+        options = list(zip(*own, strict=True))
+        seen = _window_of_sets(tried, mine, parts, options, combinations) if operand == "input" else None
+        sums = tilings(operand, sizes_of(pool, mine, task), extents, seen)
+        self._known = OperandTilings(operand, pool.tasks, task, extents, sums)
+        self._begin: Indices = (np.cumsum(combinations) - combinations)[which]
+        """[chain] Where its combinations begin."""
+        strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
+        self._strides: Indices = np.where(np.array(counts).T > 1, strides, 0)[:, which]
+        """[own dim, chain]"""
+
+    def of(self, grid: Grid, insides: Sequence[int]) -> GridTiles:
+        """Those of the entries of a grid, with the groups in each that some numbers stand for: [inside, entry].
+
+        A group inside takes its first extents, the whole dims, which stand in the first column of a part.
+        """
+        begin = self._begin[grid.part]
+        columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
+        for dim, row, stride in zip(self._mine, self._rows, self._strides, strict=True):
+            if stride.any():
+                columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * stride[grid.part]
+        picked = []
+        for inside in insides:
+            within = groups_inside(self._operand, inside)
+            outside = [columns[name] for name in (*own_groups(self._operand), "G") if name not in within]
+            picked.append(np.sum(outside, axis=0) + begin)
+        return GridTiles(self._known, np.stack(picked))
+
+
+def last_tiles(grid: Grid, operand: Operand, insides: Sequence[int]) -> GridTiles:
+    """The tiles of the last stage, alone or with groups in them: [inside, entry]."""
+    known = grid.tried.noted(("tilings", operand), lambda: LastTilings(grid.tried, operand))
+    return known.of(grid, insides)
 
 
 def _window_of_sets(
-    grid: Grid, mine: Sequence[str], parts: Indices, options: Sequence[tuple[tuple[int, ...], ...]], many: Indices
+    tried: LastChoices,
+    mine: Sequence[str],
+    parts: Indices,
+    options: Sequence[tuple[tuple[int, ...], ...]],
+    many: Indices,
 ) -> tuple[Classes, Indices]:
     """Of all combinations of the options of some chains, `many` for each, what a window shows, and the kind of each."""
-    inside, task = window_dims(mine), grid.chains.task[parts]
-    some, kind = distinct([task, *(grid.set_of_part[grid.dims.index(dim), parts] for dim in inside)])
+    inside, task = window_dims(mine), tried.chains.task[parts]
+    some, kind = distinct([task, *(tried.set_of_part[tried.pool.dims.index(dim), parts] for dim in inside)])
     own = [options[place][len(mine) - len(inside) :] for place in some.tolist()]
-    shown, lengths = _window_shown(grid, inside, task[some], own)
+    shown, lengths = _window_shown(tried, inside, task[some], own)
     runs = np.repeat(kind, many // lengths[kind])  # the dims of the window vary fastest
     _, column = spans((np.cumsum(lengths) - lengths)[runs], lengths[runs])
     return shown, column
 
 
 def _window_shown(
-    grid: Grid, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
+    tried: LastChoices, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
 ) -> tuple[Classes, Indices]:
     """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
-    seen = [window_classes(grid.tasks[task].window, inside, each) for task, each in zip(tasks, options, strict=True)]
+    windows = [tried.pool.tasks[task].window for task in tasks]
+    seen = [window_classes(window, inside, each) for window, each in zip(windows, options, strict=True)]
     lengths = np.array([len(end) for _, _, end in seen])
     values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
     for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):

@@ -75,8 +75,7 @@ class WholeSums:
         self.largest: Floats = np.array(
             [task.elements(operand, task.unrolling.sizes) for task in tasks], dtype=np.float64
         )
-        way = tasks[0].ways[operand]
-        self.elements: Floats = self.largest * min(1.0, way.partial_bits / way.final_bits)
+        self.elements = self.largest
         self.end, self.number = np.zeros(len(tasks)), np.ones(len(tasks))
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:

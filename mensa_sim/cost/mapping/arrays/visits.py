@@ -90,13 +90,11 @@ def stop_arrays(grid: Grid, operand: Operand) -> list[StopArrays]:
 class VisitArrays:
     """The visits of one operand's tiles."""
 
-    def __init__(self, grid: Grid, operand: Operand, inner: Sequence[GroupOrder]) -> None:
+    def __init__(self, grid: Grid, operand: Operand, inner: Sequence[GroupOrder], insides: Sequence[int]) -> None:
         self._grid, self._operand, self._inner = grid, operand, inner
         self._free, own = FREE_GROUP[operand], own_groups(operand)
         over = grid.still[-1]
-        runs = [
-            all_of(over["G"], [over[n] for n in groups_inside(operand, i)]) for i in INSIDE[: 1 if grid.bare else None]
-        ]
+        runs = [all_of(over["G"], [over[name] for name in groups_inside(operand, inside)]) for inside in insides]
         self.outer_run = np.stack(runs)
         """[inside, entry] Whether the outer block reaches the free group before any loop of the operand's own."""
         blocks = range(1, grid.stages)
@@ -146,12 +144,18 @@ class VisitArrays:
             pool = grid.pool
             known = pool.trips((dim,)) if stop is None else pool.apart(dim, self._operand, stop.stops)
             return grid.per_part(known[grid.numbers(stage)])
-        pairs = zip(grid.task_of_option[row].tolist(), grid.options[row].astype(np.int64).tolist(), strict=True)
-        trips = [
-            visited(grid.tasks[task].unrolling, dim, extent, None if stop is None else stop.stops[task])
-            for task, extent in pairs
-        ]
-        return grid.of_option(row, np.array(trips, dtype=np.float64))
+        tried = grid.tried
+
+        def made() -> Floats:
+            pairs = zip(tried.task_of_option[row].tolist(), tried.options[row].astype(np.int64).tolist(), strict=True)
+            trips = [
+                visited(grid.tasks[task].unrolling, dim, extent, None if stop is None else stop.stops[task])
+                for task, extent in pairs
+            ]
+            return np.array(trips, dtype=np.float64)
+
+        key = "apart", dim, self._operand, None if stop is None else stop.level.name
+        return grid.of_option(row, tried.noted(key, made))
 
     def _repeats(self, stage: int, stop: StopArrays | None) -> Floats:
         """[inner, inside, entry] Visits of tiles of a stage, each copy of a level apart."""

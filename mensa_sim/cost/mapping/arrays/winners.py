@@ -42,8 +42,8 @@ class Winners:
     """Whether an operand holds more than a tile."""
 
 
-def winners_at(places: Sequence[Indices], entries: Indices, holds: Mapping[Operand, Bools]) -> Winners:
-    """The candidates at some places of arrays [inner, row, entry] over some entries, in which `holds` is told."""
+def winners_at(places: Sequence[Indices], holds: Mapping[Operand, Bools]) -> Winners:
+    """The candidates at some places of arrays [inner, row, entry], in which `holds` is told."""
     inner, row, entry = places
 
     def at(values: Bools) -> Bools:
@@ -52,9 +52,7 @@ def winners_at(places: Sequence[Indices], entries: Indices, holds: Mapping[Opera
         found: Bools = values[tuple(own)]
         return found
 
-    return Winners(
-        inner=inner, row=row, entry=entries[entry], holds={operand: at(holds[operand]) for operand in OPERANDS}
-    )
+    return Winners(inner=inner, row=row, entry=entry, holds={operand: at(holds[operand]) for operand in OPERANDS})
 
 
 def mappings_of(grid: Grid, inner: Sequence[GroupOrder], outer: Sequence[Order], winners: Winners) -> list[NestMapping]:
