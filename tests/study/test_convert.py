@@ -570,13 +570,14 @@ def test_a_systolic_array_of_scale_sim_takes_the_cycles_of_its_closed_form(tmp_p
 
 @pytest.mark.parametrize("flow", ["os", "ws", "is"])
 def test_folds_of_scale_sim_are_those_of_channels_and_taps_together(flow: str, tmp_path: Path) -> None:
-    """Folds of `systolic_compute_*.py`: 16 channels of 3 x 3 taps are 144 rows in 12 folds of 12, not 2 x 9."""
+    """Folds of `systolic_compute_*.py`: 16 channels of 3 x 3 taps are 144 rows in 12 folds of 12; rows are products."""
     text = SCALE_SIM_CONFIGURATION.replace("64\nArrayWidth:     32", "12\nArrayWidth:     14")
-    rows = {"conv": (34, 34, 3, 3, 16, 32, 1), "product": (50, 1, 1, 1, 40, 30, 1)}
+    rows = {"conv": (34, 34, 3, 3, 16, 32, 1), "product": (50, 2560, 1, 2560, 1, 30, 1)}
     table = "".join(f"{name},{','.join(map(str, row))},\n" for name, row in rows.items())
     header = "Layer, IFMAP Width, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,\n"
     made = converted(tmp_path, core_cfg=text.replace("Dataflow : ws", f"Dataflow : {flow}"), net_csv=header + table)
     assert any(line.startswith("columns by their place") for line in made.chosen)
+    assert nests(graph(tmp_path, "net"))["product"] == LoopNest(K=30, C=2560, OX=50, input_height=1, input_width=50)
     placed = ms.place(tmp_path / "out" / "net.yaml", system=tmp_path / "out" / "core.yaml", objective="latency")
     for name, (height, width, taps_y, taps_x, channels, filters, stride) in rows.items():
         pixels = ((height - taps_y) // stride + 1) * ((width - taps_x) // stride + 1)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from limited import limited
 from onnx_files import helper, imported, node, onnx, save, weights
 
 from mensa_sim.errors import FileError, TraceError
@@ -117,6 +118,13 @@ def test_a_loop_that_may_stop_early_is_refused(tmp_path: Path) -> None:
     constants = {"trips": np.array(6), "always": np.array(True), "limit": np.float32(1)}
     with pytest.raises(TraceError, match=r"node /Loop is dynamic control flow"):
         imported(tmp_path, nodes, inputs={"x": [1, 8]}, constants=constants)
+
+
+def test_a_condition_that_is_its_own_copy_is_refused(tmp_path: Path) -> None:
+    stops = body([node("Identity", "goes", "goes"), node("Relu", "h", "next")], "i going h", "goes next")
+    nodes = [node("Loop", "trips always x", "y", body=stops)]
+    with pytest.raises(TraceError, match=r"node /Loop is dynamic control flow"), limited(10):
+        imported(tmp_path, nodes, inputs={"x": [1, 8]}, constants=LEARNED)
 
 
 def while_loop(limit: str) -> list[Any]:

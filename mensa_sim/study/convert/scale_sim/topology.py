@@ -88,6 +88,12 @@ def _convolution(file: ForeignFile, index: int, row: Sequence[str], columns: Seq
     outputs = [ceil(rest / step) + 1 for rest, step in zip(beyond, strides, strict=True)]
     if any(rest % step for rest, step in zip(beyond, strides, strict=True)):
         file.notes.choose("a last window that reaches beyond its input counts, as the tool counts it")
+    axes = list(zip((taps_y, taps_x), (height, width), strides, strict=True))
+    spans = any(taps == size > 1 for taps, size, _ in axes)
+    if spans and all(taps == size or taps == step == 1 for taps, size, step in axes) and DEPTHWISE not in row[0]:
+        # no two windows share an input: a matrix product, whose rows the tool writes so
+        reduction = channels * taps_y * taps_x
+        return {"operator": "linear", "dims": {"K": filters, "C": reduction, "OX": outputs[0] * outputs[1]}}
     dims = {"K": filters, "C": channels, "OY": outputs[0], "OX": outputs[1], "FY": taps_y, "FX": taps_x}
     if DEPTHWISE in row[0]:
         dims |= {"G": channels, "C": 1}

@@ -196,7 +196,7 @@ def _goes_on(body: Any, model: OnnxModel) -> bool:
     makers = {name: part for part in body.node for name in part.output}
     name = body.output[0].name
     while name in makers and makers[name].op_type in ("Identity", "Cast"):
-        name = makers[name].input[0]
+        name = makers.pop(name).input[0]  # a circle of them ends where it began
     return name == body.input[1].name or bool(model.number(name))
 
 
