@@ -95,21 +95,36 @@ def test_larger_registers_try_no_tile_that_the_sram_around_them_cannot_hold() ->
         assert figure(large_cost) <= figure(small_cost) * (1 + 1e-9)
 
 
+def larger_registers_over_smaller(spec: PeArray, srams: tuple[Level, ...], nest: LoopNest, size: int) -> float:
+    """The energy x delay with shared registers of so many bytes, over that with registers of 64 bytes."""
+    small = replace(spec, levels=(Level(name="registers", serves=OPERANDS, capacity_bytes=64), *srams), rates={})
+    large = with_level(small, "registers", capacity_bytes=size)
+    costs = [best(nest, machine, MEMORY, model_of(small), "edp") for machine in (small, large)]
+    small_cost, large_cost = (cost for cost in costs if cost is not None)
+    return figure(large_cost) / figure(small_cost)
+
+
 def test_larger_shared_registers_try_the_tiles_that_smaller_ones_hold() -> None:
     """A larger tile of one operand in them leaves less room for the others in the SRAM around."""
     spec = load_system("edge_tpu").accelerators[0].array
     axes = (Axis(size=1, dims=("FX*FY", "B", "C")), Axis(size=3, dims=("B",)), Axis(size=1, dims=("G",)))
     dataflow = replace(spec.dataflow, axes=axes, stationary="weight", pipeline_cycles=3, pipeline_cycles_per="pass")
-    registers = Level(name="registers", serves=OPERANDS, capacity_bytes=64)
     sram = Level(name="sram", serves=OPERANDS, capacity_bytes=179, read_bits=64, write_bits=128, min_bits=16)
-    small = replace(spec, dataflow=dataflow, levels=(registers, sram), macs_per_pe=1, rates={}, accumulator_bits=32)
     nest = LoopNest(B=2, G=3, C=2, OY=3, OX=5, FX=2, stride_y=3, dilation_y=2, input_height=6, input_width=6)
-    costs = [
-        best(nest, machine, MEMORY, model_of(small), "edp")
-        for machine in (small, with_level(small, "registers", capacity_bytes=286))
-    ]
-    small_cost, large_cost = (cost for cost in costs if cost is not None)
-    assert figure(large_cost) <= figure(small_cost) * (1 + 1e-9)
+    spec = replace(spec, dataflow=dataflow, macs_per_pe=1)
+    assert larger_registers_over_smaller(spec, (sram,), nest, 286) <= 1 + 1e-9
+
+
+def test_a_level_that_holds_tiles_of_two_stages_has_room_for_smaller_ones_of_the_registers() -> None:
+    """The outputs pass one SRAM more, so that they lie in the others a stage further in than what else these hold."""
+    spec = load_system("edge_tpu").accelerators[0].array
+    dataflow = replace(spec.dataflow, axes=(Axis(size=2, dims=("FX", "C")),), overlap=False, pipeline_cycles=3)
+    inner = Level(name="inner", serves=OPERANDS, capacity_bytes=64, read_bits=64, write_bits=128, ports="rw")
+    outer, sums = (replace(inner, name=name, capacity_bytes=4096) for name in ("outer", "sums"))
+    nest = LoopNest(G=3, OY=3, OX=5, FY=3, FX=2, stride_y=2, dilation_y=2, input_height=7, input_width=6)
+    spec = replace(spec, dataflow=dataflow, macs_per_pe=2, accumulator_bits=16)
+    srams = (inner, outer, replace(sums, serves=("output",)))
+    assert larger_registers_over_smaller(spec, srams, nest, 488) <= 1 + 1e-9
 
 
 @given(data=st.data())

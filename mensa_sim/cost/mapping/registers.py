@@ -13,7 +13,7 @@ from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
-from mensa_sim.cost.mapping.candidates import CHANNELS, stage_count
+from mensa_sim.cost.mapping.candidates import CHANNELS, stage_count, stage_of
 from mensa_sim.cost.mapping.chains import RegisterTiles, Rooms
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.units import BITS_PER_BYTE
@@ -153,11 +153,17 @@ def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
 def _may_cost(task: "NestTask", dim: str) -> bool:
     """Whether larger tiles along a dim may be worse within the same ones around: where memory fills the registers, the
     array waits longer for the first one; outputs that are final sooner may be wider than their sums; what is fixed of
-    the last tile is no multiple of them."""
-    output = task.ways["output"]
+    the last tile is no multiple of them; a level that holds an operand's tile of an inner stage beside others' of an
+    outer one has less room for these."""
+    output, stages = task.ways["output"], stage_count(task.ways)
     from_memory = (way.operand for way in task.ways.values() if way.stops and not way.ported)
     wider = output.partial_bits < output.final_bits
-    return wider or task.fixes(dim) or any(relevant(operand, dim) for operand in from_memory)
+    held: dict[str, dict[Operand, int]] = {}
+    for way in task.ways.values():
+        for index, stop in enumerate(way.stops):
+            held.setdefault(stop.level.name, {})[way.operand] = stage_of(way, index, stages)
+    inside = (operand for each in held.values() for operand, stage in each.items() if stage < max(each.values()))
+    return wider or task.fixes(dim) or any(relevant(operand, dim) for operand in (*from_memory, *inside))
 
 
 def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
