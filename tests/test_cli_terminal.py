@@ -346,3 +346,10 @@ def test_a_misspelled_name_is_answered_with_the_nearest_one(arguments: str, hint
     assert isinstance(error, MensaError)
     assert error.exit_code == 2
     assert hint in str(error)
+
+
+def test_who_explains_a_scenario_is_told_the_commands_that_take_one(folder: Path) -> None:
+    said = str(called("explain ar_headset").exception)
+    assert said.startswith(
+        "ar_headset is a scenario of several workloads: only `mensa-sim run` and `mensa-sim compare` "
+    )

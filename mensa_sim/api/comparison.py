@@ -89,7 +89,7 @@ def compare(request: CompareRequest) -> Comparison:
     """
     if len(request.workloads) > 1:
         raise UsageError("`compare` takes one workload, `compare_workloads` several")
-    refuse_scenario(request)
+    refuse_scenario(request, "`compare_scenario` takes one")
     return with_methods(compare_one(request), Comparison)
 
 

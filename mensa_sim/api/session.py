@@ -100,7 +100,7 @@ def run(request: RunRequest) -> Run:
     >>> ms.run("small_cnn", scheduler=first).main.scheduler
     'first'
     """
-    refuse_scenario(request)
+    refuse_scenario(request, "`run_scenario` takes one")
     return with_methods(run_request(request), Run)
 
 
@@ -110,13 +110,12 @@ def run_scenario(request: RunRequest) -> ScenarioRun:
     return with_methods(run_scenario_request(request), ScenarioRun)
 
 
-def refuse_scenario(request: WorkloadRequest) -> None:
-    """`UsageError` where several workloads stand for one."""
+def refuse_scenario(
+    request: WorkloadRequest, instead: str = "only `mensa-sim run` and `mensa-sim compare` take one, and by itself"
+) -> None:
+    """`UsageError` where several workloads stand for one; where no command leads here, `instead` names functions."""
     if is_scenario(request.workload):
-        raise UsageError(
-            f"{file_of(request.workload)} is a scenario of several workloads; `run` and `compare` on the command line "
-            "take one, here `run_scenario` and `compare_scenario`"
-        )
+        raise UsageError(f"{file_of(request.workload)} is a scenario of several workloads: {instead}")
 
 
 @asks(FamiliesRequest)

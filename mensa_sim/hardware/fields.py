@@ -4,7 +4,7 @@
 name fields so: `accelerators.pascal.clock_hz`, `memories.lpddr4.efficiency`, `technology.vdd_v`, `links.0.latency_ps`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from mensa_sim.errors import UsageError
@@ -173,12 +173,16 @@ def field_at(data: Any, parts: Parts) -> Any:
     return data
 
 
-def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: Iterable[str]) -> None:
+def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: Sequence[str]) -> None:
     """Applies in place, in order, the `FIELD=VALUE` texts that name fields of the system or of an accelerator.
 
     `system` is the system's file and `accelerators` holds each accelerator's file by name, in the system's order.
-    `accelerators.NAME.FIELD` is a field of one accelerator, or `memory`, the memory it hangs on.
+    `accelerators.NAME.FIELD` is a field of one accelerator, or `memory`, the memory it hangs on. A memory is new where
+    its `kind` is given too.
     """
+    made = {
+        parts[1] for parts, _ in map(parse_override, overrides) if parts[0] == "memories" and parts[2:] == ("kind",)
+    }
     for text in overrides:
         shown = f"--set {text}"
         parts, value = parse_override(text)
@@ -190,7 +194,7 @@ def override_structure(system: Raw, accelerators: Mapping[str, Raw], overrides: 
             case "accelerator":
                 set_field(own, place.inside, value, shown)
             case "system":
-                if parts[0] == "memories" and len(parts) > 2 and _misspelled(parts[1], system["memories"]):
+                if parts[0] == "memories" and len(parts) > 2 and _is_no_name(parts[1], system["memories"], made):
                     raise UsageError(f"{shown}: {unknown_name(parts[1], system['memories'], 'memory')}")
                 set_field(system, parts, value, shown)
 
@@ -225,6 +229,7 @@ def _named(table: Mapping[str, Raw], name: str, shown: str) -> Raw:
     return table[name]
 
 
-def _misspelled(name: str, table: Any) -> bool:
-    """Whether a name is not in a mapping while one like it is; one unlike all others is a new entry."""
-    return isinstance(table, dict) and name not in table and nearest(name, list(table)) is not None
+def _is_no_name(name: str, table: Any, made: Collection[str]) -> bool:
+    """Whether a name is neither in a mapping nor among those made for it; one like another there is misspelled."""
+    unknown = isinstance(table, dict) and name not in table
+    return unknown and (name not in made or nearest(name, list(table)) is not None)

@@ -16,6 +16,8 @@ from mensa_sim.errors import MensaError, UsageError
 SUFFIX = ".part"
 """How a temporary name ends; it begins with a dot."""
 
+_NEW = 0o666
+"""Mode of a new file, of which the umask takes: in a folder that several share all may take the locks."""
 _KEPT_OPEN = os.name != "nt"
 """Whether a file that is open, as it is while it has a lock, can take another name."""
 
@@ -41,7 +43,7 @@ def write_all_atomically(contents: Mapping[Path, str | bytes], *, durable: bool 
             handle, temporary = _temporary(path)
             prepared.append((handle, temporary, path))
             _write(handle, content.encode() if isinstance(content, str) else content, durable=durable)
-            os.chmod(temporary, 0o666 & ~_umask())
+            os.chmod(temporary, _NEW & ~_umask())
         for _, temporary, path in prepared:
             os.replace(temporary, path)
             named += 1
@@ -162,7 +164,7 @@ def _taken(temporary: Path, flags: int = 0) -> int | None:
     """The handle of a file that nobody is at work on, which has its lock; where there are no locks it goes."""
     handle = None
     with suppress(OSError):
-        handle = os.open(temporary, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | flags, 0o600)
+        handle = os.open(temporary, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | flags, _NEW)
         ours, it = locked(handle), os.fstat(handle)
         if ours is None:
             temporary.unlink()
@@ -181,7 +183,7 @@ def _waited_for(lock: Path) -> int | None:
 
     while True:
         try:
-            handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            handle = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, _NEW)
         except OSError:
             return None
         with suppress(OSError):

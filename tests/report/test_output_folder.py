@@ -132,6 +132,15 @@ def test_who_has_the_folders_own_lock_may_have_results_written_into_it(
     assert contents(folder) == NEW
 
 
+def test_the_lock_of_a_folder_has_the_mode_of_a_new_file_so_that_all_who_share_the_folder_take_it(folder: Path) -> None:
+    before = os.umask(0o002)
+    try:
+        with atomic_write.alone_in(folder):
+            assert (folder / ".alone.part").stat().st_mode & 0o777 == 0o664
+    finally:
+        os.umask(before)
+
+
 def test_a_lock_that_is_gone_when_it_is_ours_keeps_nobody_out_and_is_taken_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,9 +44,9 @@ def test_what_is_said_of_the_best_schedule_is_what_a_run_of_it_gives(options: st
     }
     better, ours = best["ratios"], far["ratios"]
     assert (
-        f"--scheduler optimal: {factor_text(better['energy_efficiency'])} energy instead of "
+        f"--scheduler optimal: {factor_text(better['energy_efficiency'])} the energy efficiency instead of "
         f"{factor_text(ours['energy_efficiency'])}, "
-        f"{factor_text(better['latency'])} latency instead of {factor_text(ours['latency'])}"
+        f"{factor_text(better['latency'])} as fast instead of {factor_text(ours['latency'])}"
     ) in " ".join(said.split())
     assert "--scheduler optimal" in (folder / "far" / "report.html").read_text().split("<body>")[1]
 

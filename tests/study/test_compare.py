@@ -201,6 +201,8 @@ def test_what_the_wrong_function_is_asked_names_the_right_one(workload: Path, wi
     with pytest.raises(UsageError, match="compare_workloads"):
         compare([workload, wide], SYSTEMS)
     with pytest.raises(UsageError, match="compare_scenario"):
+        ms.compare(scenario, SYSTEMS)
+    with pytest.raises(UsageError, match="`mensa-sim compare` take one, and by itself"):
         ms.compare_workloads([workload, scenario], SYSTEMS)
     with pytest.raises(UsageError, match="two are called tiny"):
         ms.compare_workloads([workload, workload], SYSTEMS[:2])

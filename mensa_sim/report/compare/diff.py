@@ -55,7 +55,7 @@ def _changes(title: str, changes: Sequence[Change]) -> list[RenderableType]:
         )
         for change in changes[:SHOWN_CHANGES]
     ]
-    columns = [*texts("field", "before", "after"), *numbers("ratio")]
+    columns = [*texts("field", "before", "after"), *numbers("after / before")]
     table = Sheet(columns, rows, title=f"{title}: {len(changes)} changed")
     more = len(changes) - SHOWN_CHANGES
     return [table, Text(f"... and {more} more; --json lists them all")] if more > 0 else [table]

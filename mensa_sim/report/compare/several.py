@@ -38,7 +38,14 @@ def several_data(result: SeveralResult) -> dict[str, object]:
 
 def _sheet(result: SeveralResult) -> Sheet:
     """One row for each workload and system; the last rows have the means of the ratios."""
-    columns = ("time", "energy", "above the bound", "energy efficiency", "speed", objective_named(result.product).title)
+    columns = (
+        "time",
+        "energy",
+        "above the bound",
+        "energy efficiency",
+        "speed",
+        f"gain in {objective_named(result.product).title}",
+    )
 
     def ratio_texts(own: Ratios, gain: float) -> Iterator[str]:
         return map(factor_text, (own.energy_efficiency, own.latency, gain))

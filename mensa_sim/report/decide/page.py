@@ -105,7 +105,7 @@ def standings_sheet(result: DecideResult) -> Sheet:
         )
         for each in result.standings
     ]
-    columns = numbers(_objective(result), "energy efficiency", "speed", "best in", "with 95 % confidence")
+    columns = numbers(f"gain in {_objective(result)}", "energy efficiency", "speed", "best in", "with 95 % confidence")
     title = f"mean over workloads, times better than {result.standings[0].system}"
     return Sheet([*texts("system"), *columns], rows, title=title)
 

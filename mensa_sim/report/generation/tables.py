@@ -9,6 +9,7 @@ from rich.text import Text
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.cards import Card
 from mensa_sim.report.page.quantities import (
+    BETTER,
     bytes_text,
     energy_text,
     engineering,
@@ -62,13 +63,13 @@ def answer_tables(result: RunResult) -> tuple[RenderableType, ...]:
 
 
 def answer_table(result: RunResult) -> Sheet:
-    """What the answer takes on the system and on the baseline, with the ratio where above 1 is better."""
+    """What the answer takes on the system and on the baseline, and how many times better the system is."""
     found = answers_of(result)
     rows = answer_rows(list(found.values()))
     roles = ("", " (baseline)")
     names = [f"{system}{role}" for system, role in zip(found, roles, strict=False)]
     title = answer_title(next(iter(found.values())))
-    return Sheet([*texts(title), *numbers(*names, "ratio" if len(found) > 1 else "")], rows)
+    return Sheet([*texts(title), *numbers(*names, BETTER if len(found) > 1 else "")], rows)
 
 
 def answer_title(answer: Answer) -> str:

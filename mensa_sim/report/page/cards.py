@@ -48,9 +48,10 @@ def cards_block(cards: Sequence[Card]) -> str:
 
 def _card(card: Card) -> str:
     ratio = ""
-    if card.ratio is not None:
+    if card.ratio:
         kind = "better" if card.ratio >= 1 else "worse"
-        ratio = f'<div class="ratio {kind}">{factor_text(card.ratio)}</div>'
+        times = factor_text(max(card.ratio, 1 / card.ratio))
+        ratio = f'<div class="ratio {kind}">{"the same" if times == "1.00x" else f"{times} {kind}"}</div>'
     return (
         f'<div class="card"><div class="label">{html.escape(card.label)}</div>'
         f'<div class="value">{html.escape(card.value)}</div>{ratio}'

@@ -30,6 +30,10 @@ def engineering(value: float, unit: str) -> str:
     return f"{digits} {prefix}{unit}"
 
 
+BETTER = "times better"
+"""Heads a column of factors, of which one above 1 is to a system's credit, whatever the row is of."""
+
+
 def factor_text(ratio: float) -> str:
     """How many times one thing is another.
 

@@ -9,7 +9,15 @@ from rich.text import Text
 from mensa_sim.report.generation.tables import answer_tables
 from mensa_sim.report.page.changes import changes_of
 from mensa_sim.report.page.products import predicted_text, product_rows
-from mensa_sim.report.page.quantities import bytes_text, energy_text, engineering, factor_text, percent_text, time_text
+from mensa_sim.report.page.quantities import (
+    BETTER,
+    bytes_text,
+    energy_text,
+    engineering,
+    factor_text,
+    percent_text,
+    time_text,
+)
 from mensa_sim.report.page.sheet import Sheet, known_text, numbers, texts
 from mensa_sim.report.trace.layers import caveats_text, coverage_text
 from mensa_sim.simulate.record.timeline import covered_ps
@@ -103,8 +111,8 @@ def best_text(result: SystemResult, baseline: SystemResult | None) -> tuple[str,
         times = (time_text(best.latency_ps), time_text(result.latency_ps))
     else:
         now, then = ratios(result, baseline), ratios(best, baseline)
-        figures = (f"{factor_text(then.energy_efficiency)} energy", factor_text(now.energy_efficiency))
-        times = (f"{factor_text(then.latency)} latency", factor_text(now.latency))
+        figures = (f"{factor_text(then.energy_efficiency)} the energy efficiency", factor_text(now.energy_efficiency))
+        times = (f"{factor_text(then.latency)} as fast", factor_text(now.latency))
     ours, theirs = result.optimality.simulated, best.simulated
     no_better = " (best as predicted, no better as simulated)" if ours and theirs and theirs >= ours else ""
     return (f"--scheduler {best.scheduler}: {' instead of '.join(figures)}, {' instead of '.join(times)}{no_better}",)
@@ -153,7 +161,7 @@ def _note(layer: LayerResult) -> str:
 
 
 def totals_table(result: RunResult) -> Sheet:
-    """Totals of the system and of the baseline, with the ratio where above 1 is better."""
+    """Totals of the system and of the baseline, and how many times better the system is."""
     systems, against = result.systems, result.ratios
     rows: list[tuple[str, ...]] = []
 
@@ -176,4 +184,4 @@ def totals_table(result: RunResult) -> Sheet:
         energies = [each.energy_by_component_pj.get(component, 0.0) for each in systems]
         rows.append((f"  energy: {component.replace('_', ' ')}", *map(energy_text, energies), ""))
     names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
-    return Sheet([*texts("one inference"), *numbers(*names, "ratio" if against else "")], rows)
+    return Sheet([*texts("one inference"), *numbers(*names, BETTER if against else "")], rows)

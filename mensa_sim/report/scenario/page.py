@@ -11,6 +11,7 @@ from mensa_sim.report.page.figure import Drawn, others
 from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import SEARCHED_ROWS, drawn_block, heading, list_block, paragraph, table_block
 from mensa_sim.report.page.quantities import (
+    BETTER,
     bytes_text,
     energy_text,
     engineering,
@@ -108,7 +109,7 @@ def _totals(result: ScenarioResult) -> Sheet:
     ]
     names = [f"{each.system}{role}" for each, role in zip(systems, ("", " (baseline)"), strict=False)]
     first = f"{time_text(result.main.metrics.end_ps)} of time"
-    return Sheet([*texts(first), *numbers(*names, "ratio" if result.baseline else "")], rows)
+    return Sheet([*texts(first), *numbers(*names, BETTER if result.baseline else "")], rows)
 
 
 def scenario_data(result: ScenarioResult) -> dict[str, object]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mensa_sim.objective import Objective
+from mensa_sim.objective import Objective, objective_named
 from mensa_sim.study.decide.request import DecideRequest
 from mensa_sim.study.reproduce.outcome import Case, Outcome
 from mensa_sim.study.reproduce.scaling import Factors, at_prices
@@ -88,20 +88,21 @@ class Scores:
         for system in self._systems:
             outcomes = runs.of(label, system, runs.kinds)
             priced = outcomes if factors is None else [at_prices(each, factors[system]) for each in outcomes]
-            found[system] = self._mean([self._log(each) for each in priced])
+            found[system] = self._mean([_log(self._objective, each) for each in priced])
         return found
 
     def of(self, name: str, system: str) -> float:
-        """The same mean of one of `energy` and `latency` alone, as taken."""
+        """The same mean of the objective of that name, as taken."""
         runs = self._ledger.runs
-        outcomes = runs.of(MAIN, system, runs.kinds)
-        return self._mean([math.log(each.energy_pj if name == "energy" else each.latency_ps) for each in outcomes])
-
-    def _log(self, outcome: Outcome) -> float:
-        return math.log(self._objective.value(outcome.energy_pj, float(outcome.latency_ps)))
+        objective = objective_named(name)
+        return self._mean([_log(objective, each) for each in runs.of(MAIN, system, runs.kinds)])
 
     def _mean(self, logarithms: Sequence[float]) -> float:
         return math.fsum(share * each for share, each in zip(self._shares, logarithms, strict=True))
+
+
+def _log(objective: Objective, outcome: Outcome) -> float:
+    return math.log(objective.value(outcome.energy_pj, float(outcome.latency_ps)))
 
 
 def lead(scores: Mapping[str, float], system: str) -> float:

@@ -73,7 +73,7 @@ def _connected(client: Any, address: str) -> Any:
     if not isinstance(answer, OSError | ValueError | TypeError | ImportError):
         raise answer
     raise UsageError(
-        f"--cluster {address}: no Dask scheduler answers there ({type(answer).__name__}); "
+        f"--cluster {address}: no Dask scheduler answers there; "
         "give the address that `dask scheduler` prints, as in tcp://10.0.0.1:8786"
     ) from answer
 

@@ -27,7 +27,7 @@ def write_dashboard(result: ExploreResult, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
     except Exception as error:  # of a database library behind Optuna, which names no others
-        raise UsageError(f"{path}: cannot be written: {type(error).__name__}") from error
+        raise UsageError(f"{path}: cannot be written: {getattr(error, 'orig', error)}") from error
     directions = [objective.direction for objective in result.objectives]
     study = optuna.create_study(storage=storage, study_name=name, directions=directions)
     with warnings.catch_warnings():

@@ -103,7 +103,7 @@ def read_tflite(file: Path) -> TfliteModel:
     except TraceError:
         raise
     except Exception as error:  # the readers follow any offset, and raise what they meet
-        raise TraceError(f"a damaged TFLite model ({type(error).__name__})") from error
+        raise TraceError("a damaged TFLite model: its tables cannot be followed") from error
 
 
 def _model(tflite: Any, data: bytes) -> TfliteModel:
