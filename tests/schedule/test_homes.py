@@ -13,7 +13,7 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.technology.sram import access_pj
 from mensa_sim.schedule.data_plan import LAYER_BY_LAYER, DataPlan, KeptParameters
 from mensa_sim.schedule.homes import plan
-from mensa_sim.schedule.homes.choose import ChosenHomes
+from mensa_sim.schedule.homes.choose import gap_above
 from mensa_sim.schedule.homes.plan import order_of, plan_homes
 from mensa_sim.schedule.homes.step import HomeCosts, live_at, step_of
 from mensa_sim.schedule.homes.tensors import HomeTensor, tensors_of
@@ -203,9 +203,9 @@ def test_a_tensor_without_a_home_says_why():
 
 
 def test_a_choice_that_is_not_proved_says_how_far_it_may_be_from_the_best():
-    assert ChosenHomes(tensors=(), cost=1.1, bound=1.0).gap == pytest.approx(0.1)
-    assert ChosenHomes(tensors=(), cost=1.0 + 1e-9, bound=1.0).gap == 0.0
-    assert ChosenHomes(tensors=(), cost=0.0, bound=0.0).gap == 0.0
+    assert gap_above(1.0, 1.1) == pytest.approx(0.1)
+    assert gap_above(1.0, 1.0 + 1e-9) == 0.0
+    assert gap_above(0.0, 0.0) == 0.0
     with pytest.raises(ValueError, match="homes_gap"):
         DataPlan(homes_gap=-0.1)
 

@@ -16,13 +16,15 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.tiles.pieces import SPLIT_AXES, axis_size, pieces_of
 from mensa_sim.cost.tiles.rewrite import with_reads
 from mensa_sim.errors import FileError
+from mensa_sim.hardware.accelerator import PowerGating
+from mensa_sim.hardware.static_energy import static_power
 from mensa_sim.hardware.system import System
 from mensa_sim.schedule.data_plan import DataPlan, Split, SplitPart
 from mensa_sim.schedule.exact.linear_program import TOLERANCE
 from mensa_sim.schedule.files import schedule_yaml
 from mensa_sim.schedule.tiles.choose import even_sizes
 from mensa_sim.schedule.tiles.estimate import PoolOption, least_work, work_of
-from mensa_sim.schedule.tiles.floor import Crew, floor_of, shared_ps
+from mensa_sim.schedule.tiles.floor import Crew, floor_of, shared_ps, with_floor
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
 from mensa_sim.simulate.inference import simulate, simulate_in_turn
 from mensa_sim.simulate.plan.options import FULL, PLAIN
@@ -30,6 +32,7 @@ from mensa_sim.simulate.record.timeline import Timeline
 from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.run.tiles import in_tiles, split_placement
+from mensa_sim.units import leakage_pj
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
@@ -180,6 +183,17 @@ def test_no_cut_of_a_drawn_graph_is_predicted_below_the_floor(graph, objective, 
         placed = split_placement(whole, cuts, goal, memo)
         floor = placed.problem.value(*floor_of(whole.costs, placed.problem))
         assert placed.schedule.value >= floor * (1 - 1e-9)
+
+
+def test_in_the_floor_of_an_energy_every_supply_that_can_be_cut_is_cut():
+    gating = PowerGating(residual=0.1, wake_up_ps=0, source="a choice")
+    cores = tuple(replace(each, spec=replace(each.spec, power_gating=gating)) for each in FOUR.accelerators)
+    graph, gated = one_layer(side=8, inputs=16, outputs=16), replace(FOUR, accelerators=cores)
+    whole = place(graph, gated, Goal(scheduler="greedy", objective="energy"))
+    floor = floor_of(whole.costs, whole.problem)
+    bound = with_floor(whole.schedule, whole.costs, whole.problem).bound
+    leaking_mw = sum(sum(parts.values()) for parts in static_power(gated).leakage_mw.values())
+    assert whole.problem.value(*floor) - bound == pytest.approx(leakage_pj(0.9 * leaking_mw, floor[1]))
 
 
 @pytest.mark.parametrize("kinds", [1, 2])

@@ -20,16 +20,14 @@ class ChosenHomes:
     """The tensors that live on chip."""
 
     tensors: tuple[HomeTensor, ...]
-    cost: float
-    """Of all layers beside them, in the units of the rates."""
-    bound: float
-    """No choice costs less, by the program's prices."""
+    gap: float = 0.0
+    """All layers beside them cost at most this share above the cheapest choice, by the program's prices."""
 
-    @property
-    def gap(self) -> float:
-        """At most this share above the cheapest choice; 0 within the solver's tolerance."""
-        found = self.cost / self.bound - 1 if self.bound > 0 else 0.0
-        return found if found > TOLERANCE else 0.0
+
+def gap_above(bound: float, cost: float) -> float:
+    """By which share a cost may be above the least, where none is below the bound; 0 within the solver's tolerance."""
+    found = cost / bound - 1 if bound > 0 else 0.0
+    return found if found > TOLERANCE else 0.0
 
 
 @dataclass(slots=True)
@@ -81,8 +79,7 @@ class Chooser:
         if all(roomy):
             # Nothing competes: over slow links, readers elsewhere may pay more than from memory.
             stay = tuple(tensor for tensor in self._tensors if program.costs[away[tensor.layer]] >= 0)
-            cost = known - sum(program.costs[away[tensor.layer]] for tensor in stay)
-            return ChosenHomes(tensors=stay, cost=cost, bound=cost)
+            return ChosenHomes(tensors=stay)
         # Those that gain where they are away are so in any case: no cost of the program is negative.
         gaining = [column for column in away.values() if program.costs[column] < 0]
         gained = sum(program.costs[column] for column in gaining)
@@ -90,10 +87,10 @@ class Chooser:
             program.lows[column], program.costs[column] = 1.0, 0.0
         solved = program.solve(SEARCH_LIMIT_S, known - gained, HOME_NODES)
         if solved.values is None:
-            return ChosenHomes(tensors=(), cost=known, bound=min(known, max(0.0, solved.bound) + gained))
+            return ChosenHomes(tensors=(), gap=gap_above(max(0.0, solved.bound) + gained, known))
         stay = tuple(tensor for tensor in self._tensors if solved.values[away[tensor.layer]] < 0.5)
         cost = float(sum(c * v for c, v in zip(program.costs, solved.values, strict=True))) + gained
-        return ChosenHomes(tensors=stay, cost=cost, bound=min(cost, max(0.0, solved.bound) + gained))
+        return ChosenHomes(tensors=stay, gap=gap_above(max(0.0, solved.bound) + gained, cost))
 
     def _away_cost(self, tensor: HomeTensor) -> float:
         """What its readers pay where it is read in memory, each its share of the bytes."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,7 +11,7 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tile import stack_tiles
 from mensa_sim.cost.stacks.tiling import tiling_of
 from mensa_sim.workload.graph import Edge, LayerGraph
-from mensa_sim.workload.layer import Layer, LoopNest
+from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
 CHANNELS = 2
 COLUMNS = 1
@@ -189,6 +190,55 @@ def test_no_elementwise_operation_is_lost_between_tiles(graph: LayerGraph, vecto
         name = tiles.layer.name
         found = sum(tile.layer.vector_ops * tile.times for tile in tiles.tiles)
         assert not tiles.tiles or found * planes[name].rows >= vector_ops * tiling.flows[name].come.sum()
+
+
+PARTS = {
+    "a grouped convolution": LoopNest(B=2, G=3, K=2, C=2, OY=6, OX=4, FY=3, FX=3, input_height=8, input_width=6),
+    "heads": LoopNest(B=2, G=3, K=5, C=4, OX=6, input_width=6),
+    "a product of one head": LoopNest(B=2, K=5, C=4, OX=6, input_width=6),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("rows", [1, 2, 3, 6])
+def test_the_tiles_of_all_copies_do_what_the_layer_does_and_no_more(part: str, rows: int) -> None:
+    """Each tile has all groups of a convolution, and heads are copies of their own; no padding, so no tap is lost."""
+    nest = PARTS[part]
+    layer = Layer(
+        name="a",
+        operator="matmul" if nest.OY == 1 else "conv2d",
+        nest=nest,
+        parameters=() if nest.OY == 1 else (Parameter(name="w", size_bytes=nest.weight_elements),),
+        summed_elements=2 * nest.output_elements,
+        input_bytes=nest.input_elements + (nest.weight_elements if nest.OY == 1 else 0),
+        model_input_bytes=nest.input_elements + (nest.weight_elements if nest.OY == 1 else 0),
+        output_bytes=nest.output_elements,
+    )
+    graph = LayerGraph(name="one", layers=(layer,), edges=())
+    planes = planes_of(graph)
+    tiling = tiling_of(planes, ["a"], [rows], {"a": ()})
+    assert tiling is not None
+    assert layer.weights_are_activations == (nest.OY == 1)
+    (tiles,) = stack_tiles(tiling, {"a": layer}, planes).layers
+    each = [(tile.layer, tile.times * planes["a"].copies) for tile in tiles.tiles]
+    assert sum(tile.macs * times for tile, times in each) == layer.macs
+    assert sum(tile.summed_elements * times for tile, times in each) == layer.summed_elements
+
+
+@pytest.mark.parametrize(("made", "high", "block"), [(1, 4, None), (2, 4, 2), (4, 4, 1), (3, 4, None), (1, 1, 1)])
+def test_a_tensor_made_as_other_rows_is_gone_over_in_blocks_and_one_of_a_single_row_is_read_whole(
+    made: int, high: int, block: int | None
+) -> None:
+    size = 24
+    before = LoopNest(K=size // made, C=1, OX=made, input_width=made)
+    window = LoopNest(K=1, C=size // high, OY=3, FY=2 if high > 1 else 4, input_height=high, input_width=1)
+    layers = (
+        Layer(name="a", operator="linear", nest=before, output_bytes=size),
+        Layer(name="b", operator="conv2d", nest=window, input_bytes=size, output_bytes=3),
+    )
+    edges = (Edge(producer="a", consumer="b", size_bytes=size),)
+    (read,) = planes_of(LayerGraph(name="two", layers=layers, edges=edges))["b"].reads
+    assert (read.axis is None, read.block) == (block is None, block or 1)
 
 
 def once(walk: Walk) -> set[str | None]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mensa_sim.cost.datasheet import device_work
 from mensa_sim.cost.stacks.planes import planes_of
-from mensa_sim.cost.tiles.pieces import axis_size, piece_name, pieces_of
+from mensa_sim.cost.tiles.pieces import Region, axis_size, piece_name, pieces_of
 from mensa_sim.cost.tiles.rewrite import Cut, cut_graph, with_reads
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -185,3 +185,19 @@ def test_a_runtimes_work_beside_a_layer_is_shared_by_its_pieces_and_never_done_t
     plane = planes_of(LayerGraph(name="net", layers=(head,), edges=()))["head"]
     work = [device_work(piece.layer) for piece in pieces_of(head, plane, "channels", (3, 9))]
     assert [sum(each.logits for each in work), sum(each.prompts for each in work)] == [96, 3]
+
+
+@settings(max_examples=30)
+@given(st.integers(1, 100), st.integers(1, 5), st.integers(1, 5), st.integers(1, 5))
+def test_what_the_parts_of_a_cut_share_with_those_of_another_adds_up_to_the_tensor(
+    size_bytes: int, rows: int, channels: int, others: int
+) -> None:
+    def cut(into: int) -> list[Region]:
+        spans = [(part, part + 1) for part in range(into)]
+        return [Region(rows=own, of_rows=rows, channels=span, of_channels=into) for own in spans_of for span in spans]
+
+    spans_of = [(row, row + 1) for row in range(rows)]
+    ours, theirs = cut(channels), cut(others)
+    shared = [[one.common_bytes(other, size_bytes) for other in theirs] for one in ours]
+    assert min(map(min, shared)) >= 0
+    assert sum(map(sum, shared)) == size_bytes
