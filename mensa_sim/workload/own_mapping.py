@@ -34,7 +34,7 @@ class OwnMapping:
     unroll: Mapping[str, int] = field(default_factory=dict)
     """Lanes of dims, in place of as many as the axes have; fewer where a layer has fewer."""
     tile: Mapping[str, int] = field(default_factory=dict)
-    """Extents of what is computed between two swaps with memory; no larger than a layer's own."""
+    """Extents of what is computed between two swaps with memory, in whole passes of the array; at most the layer's."""
     order: tuple[str, ...] = ()
     """Dims of the loops over these tiles, innermost first; K, C with FY and FX, and B with OY and OX go together."""
     loops: tuple[tuple[str, int], ...] = ()

@@ -1,5 +1,7 @@
 """A user's own mapping, whole or in part, in an accelerator's or a workload's file: checked, used, and told."""
 
+import re
+from math import prod
 from pathlib import Path
 
 import pytest
@@ -49,9 +51,11 @@ WHOLE = """
 NEST = LoopNest(K=8, C=4, OY=4, OX=6, FY=3, FX=3, input_height=4, input_width=6)
 
 
-def placed(folder: Path, *, workload: str = "", array: str = "", objective: str = "energy") -> LayerCost:
+def placed(
+    folder: Path, *, layers: str = LAYERS, workload: str = "", array: str = "", objective: str = "energy"
+) -> LayerCost:
     """The cost of the convolution with mappings in either file."""
-    files = {"w.yaml": LAYERS + workload, "small.yaml": ARRAY + array}
+    files = {"w.yaml": layers + workload, "small.yaml": ARRAY + array}
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     found = ms.place(folder / "w.yaml", system=folder / "small.yaml", objective=objective)
@@ -147,6 +151,14 @@ def test_a_tile_that_is_fixed_is_the_tile(tmp_path: Path) -> None:
     assert held["output"] == 8 * 6
 
 
+def test_a_tile_that_is_fixed_is_made_of_whole_tiles_inside(tmp_path: Path) -> None:
+    """Two times four channels would be eight."""
+    layers = LAYERS.replace("C: 4, OY: 4, OX: 6, FY: 3", "C: 24, OY: 4, OX: 8, FY: 3").replace("OX: 6}", "OX: 8}")
+    cost = placed(tmp_path, layers=layers, array="mappings: [{tile: {C: 6, OX: 6}}]", objective="latency")
+    within = cost.mapping.split(" | ", 2)[2]
+    assert prod(int(trips) for trips in re.findall(r"C (\d+)", within)) == 6
+
+
 def test_no_more_is_held_than_a_tile_that_is_fixed(tmp_path: Path) -> None:
     """Channels inside filters inside rows: each of four rows fetches all filters again, each filter all inputs."""
     tile = "{K: 4, C: 1, OY: 1, OX: 6, FY: 3, FX: 3}"
@@ -192,7 +204,7 @@ def test_explain_says_where_a_mapping_was_fixed(tmp_path: Path) -> None:
         ("{unroll: {C: 2}}", "mappings[0].unroll.C: the axes that unroll it take 1 lanes, not 2 (conv on small)"),
         ("{unroll: {KK: 2}}", "mappings[0]: unroll: no dim 'KK'"),
         ("{unroll: {'OX*OY': 2}}", "mappings[0].unroll.OX*OY: is no loop of this array"),
-        ("{tile: {K: 2}}", "mappings[0].tile.K: is 2, less than the 4 lanes of one pass (conv on small)"),
+        ("{tile: {K: 2}}", "mappings[0].tile.K: is 2, no multiple of the 4 lanes of one pass (conv on small)"),
         ("{tile: {K: 0}}", "mappings[0]: tile: K is 0, must be at least 1"),
         ("{order: [C, K, FX]}", "mappings[0].order: parts dims that go together"),
         ("{order: [G, K]}", "mappings[0].order: G is outermost in any case"),

@@ -33,14 +33,14 @@ def check_lanes(own: OwnMapping, unrolling: Unrolling) -> None:
 
 
 def tile_within(own: OwnMapping, unrolling: Unrolling) -> dict[str, int]:
-    """The extents of the outermost tiles that are fixed, each at least a pass of the array and at most the dim."""
+    """The extents of the outermost tiles that are fixed, each the whole dim or as many as some passes of the array."""
     found: dict[str, int] = {}
     for dim, extent in own.tile.items():
         if dim not in unrolling.sizes:
             raise own.fault(f"tile.{dim}", f"is no loop of this array; those are {', '.join(unrolling.sizes)}")
         found[dim] = min(extent, unrolling.sizes[dim])
-        if found[dim] < unrolling.lanes[dim]:
-            raise own.fault(f"tile.{dim}", f"is {extent}, less than the {unrolling.lanes[dim]} lanes of one pass")
+        if found[dim] < unrolling.sizes[dim] and found[dim] % unrolling.lanes[dim]:
+            raise own.fault(f"tile.{dim}", f"is {extent}, no multiple of the {unrolling.lanes[dim]} lanes of one pass")
     return found
 
 

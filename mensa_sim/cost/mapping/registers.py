@@ -152,9 +152,8 @@ def _in_turn(task: "NestTask", tiles: Indices) -> RegisterTiles:
 
 def _may_cost(task: "NestTask", dim: str) -> bool:
     """Whether larger tiles along a dim may be worse within the same ones around: where memory fills the registers, the
-    array waits longer for the first one; outputs that are final sooner may be wider than their sums; what is fixed of
-    the last tile is no multiple of them; a level that holds an operand's tile of an inner stage beside others' of an
-    outer one has less room for these."""
+    array waits longer for the first one; outputs that are final sooner may be wider than their sums; a level that holds
+    an operand's tile of an inner stage beside others' of an outer one has less room for these."""
     output, stages = task.ways["output"], stage_count(task.ways)
     from_memory = (way.operand for way in task.ways.values() if way.stops and not way.ported)
     wider = output.partial_bits < output.final_bits
@@ -163,7 +162,7 @@ def _may_cost(task: "NestTask", dim: str) -> bool:
         for index, stop in enumerate(way.stops):
             held.setdefault(stop.level.name, {})[way.operand] = stage_of(way, index, stages)
     inside = (operand for each in held.values() for operand, stage in each.items() if stage < max(each.values()))
-    return wider or task.fixes(dim) or any(relevant(operand, dim) for operand in (*from_memory, *inside))
+    return wider or any(relevant(operand, dim) for operand in (*from_memory, *inside))
 
 
 def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
@@ -175,5 +174,5 @@ def _larger(task: "NestTask") -> Iterator[tuple[int, int]]:
         trips = -(-largest // lanes)
         if trips > 1 and any(relevant(operand, dim) for operand in held):
             sizes = {trips, *(2**power for power in range(1, trips.bit_length()) if deep or dim in CHANNELS)}
-            for size in sizes:
-                yield row, min(lanes * size, largest)
+            extents = (min(lanes * size, largest) for size in sizes)
+            yield from ((row, extent) for extent in extents if task.makes_last(dim, extent))

@@ -85,20 +85,21 @@ class NestTask:
             found = [entries * many[pair] for entries, pair in zip(found, pairs, strict=True)]
         return sum(found)
 
-    def fixes(self, dim: str) -> bool:
-        """Whether the extent of the last tile along a dim is fixed."""
-        return dim in self._tile
-
     def largest(self, dim: str) -> int:
         """The largest extent along a dim."""
         return self._tile.get(dim, self.unrolling.sizes[dim])
 
+    def makes_last(self, dim: str, extent: int) -> bool:
+        """Whether the last tile's extent along a dim, if it is fixed, is the whole dim or made of tiles of this one."""
+        last = self.largest(dim)
+        return extent <= last and (last % extent == 0 or last == self.unrolling.sizes[dim])
+
     def inner_extents(self, dim: str, inside: int, beside: int = 0) -> tuple[int, ...]:
-        """Extents that are tried along a dim of an inner stage around a tile of a smaller one, within what is fixed of
-        the last tile, but for those that are tried around a larger tile beside."""
+        """Extents that are tried along a dim of an inner stage around a tile of a smaller one, such that the last tile
+        may be made of them, but for those that are tried around a larger tile beside."""
         size, limit, doubled = self.unrolling.sizes[dim], self._limits[dim], dim in CHANNELS
         found = extents_above(size, inside, limit, beside=beside, doubled=doubled)
-        return tuple(extent for extent in found if extent <= self._tile[dim]) if dim in self._tile else found
+        return tuple(extent for extent in found if self.makes_last(dim, extent)) if dim in self._tile else found
 
     def last_extents(self, dim: str, inside: int, beside: int = 0) -> tuple[int, ...]:
         """Those of the last stage: the one that is fixed, if any is, or the whole dim and the others that are tried; it
@@ -118,7 +119,7 @@ class NestTask:
 
     @property
     def free(self) -> bool:
-        """Whether no extent of the last tile is fixed: all are multiples of those inside."""
+        """Whether no extent of the last tile is fixed."""
         return not self._tile
 
     def elements(self, operand: Operand, extents: Mapping[str, int]) -> int:

@@ -246,9 +246,7 @@ class OperandArrays:
         if self._least:
             figures = np.zeros((len(CROSSINGS), 1, 1, 1, len(self.grid.tiles)))
             once = self.visits.held(stop, None)
-            # A user's tile is no multiple of those inside, so that its last one may be smaller than theirs.
-            known = not self.grid.bare or way.operand != "output" or all(task.free for task in self.grid.tasks)
-            self._fill(figures[:, 0], boundary(way, (stop, None), self.every, once, sums=False), self.alone.end * known)
+            self._fill(figures[:, 0], boundary(way, (stop, None), self.every, once, sums=False), self.alone.end)
             return figures, np.zeros((1, 1, 1, 1), dtype=bool)
         visits = self.visits.visits(self.grid.stages - 1, stop, None)
         figures = np.zeros((len(CROSSINGS), 2, 1, len(INSIDE), len(self.grid.tiles)))
