@@ -21,6 +21,8 @@ class VectorWork:
     """Read once per fetch of the layer's parameters: biases, scales, gathered rows."""
     passes_bytes: Any
     """Outputs read and written once more in the buffer, where no vector unit stands behind the array."""
+    returned_bytes: Any = 0
+    """Columns that were not added up on chip: they come back from where they were written."""
     slices: Any = 0
     """Parts of the input that are gone over twice."""
     slice_bytes: Any = 0
@@ -36,7 +38,7 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
     is input that the nest does not read. Without a vector unit they read and write the buffer once more. Columns that
     are not added up on chip come back, and their sums are written.
     """
-    parameter_bytes, passes_bytes = layer.read_parameter_bytes, 0
+    parameter_bytes, passes_bytes, returned_bytes = layer.read_parameter_bytes, 0, 0
     store = accelerator.store_of("input")
     input_bytes, output_bytes = layer.input_bytes, layer.output_bytes
     if layer.nest is not None:
@@ -44,7 +46,7 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
         input_bytes -= bits_to_bytes(nest.input_elements * layer.element_bits("input") * steps)
         made_bytes = bits_to_bytes(layer.made_elements * layer.element_bits("output") * steps)
         if layer.waiting_elements and not layer.summed_elements:
-            input_bytes += made_bytes
+            returned_bytes = made_bytes
         else:
             output_bytes -= made_bytes
         if layer.weights_are_activations:
@@ -59,6 +61,7 @@ def vector_work(layer: Layer, accelerator: PeArray) -> VectorWork:
         output_bytes=max(0, output_bytes),
         parameter_bytes=max(0, parameter_bytes),
         passes_bytes=passes_bytes,
+        returned_bytes=returned_bytes,
         slices=layer.slices,
         slice_bytes=layer.slice_bytes,
         room_bytes=store.capacity_bytes * spread_of(store, accelerator) if layer.slices and store else 0,

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from mensa_sim.cost.counts.crossing import Boundary, LevelSite, Visits, boundaries, pick, whole_words, words
+from mensa_sim.cost.counts.crossing import (
+    Boundary,
+    LevelSite,
+    Visits,
+    boundaries,
+    memory_bits,
+    pick,
+    whole_words,
+    words,
+)
 from mensa_sim.cost.counts.room import own_elements
 from mensa_sim.cost.counts.tiles import OneTiling, one_tiling
 from mensa_sim.cost.counts.ways import Stop, Way
@@ -148,7 +157,7 @@ def operand_figures(way: Way, bounds: Sequence[Boundary[Any]], end: Any) -> Figu
         "memory_read_bits": moved * at_memory.crossing.feeds,
         "memory_write_bits": moved * at_memory.crossing.collects,
         "wire_bits": bounds[way.in_array].wire_bits,
-        "end_bits": whole_words(end * at_memory.crossing.bits, way.word_bits),
+        "end_bits": whole_words(end * memory_bits(way, at_memory.crossing), way.word_bits),
         "swaps": swapped.tiles.number * swapped.visits.times,
         "accumulations": array.tiles.elements * array.crossing.collects,
         "visits": at_memory.visits.times,
@@ -174,7 +183,7 @@ def level_figures(way: Way, index: int, inner: Boundary[Any], outer: Boundary[An
         "feed_accesses": inner.outer_accesses * inner.crossing.feeds,
         "collect_bits": inner_bits * inner.crossing.collects,
         "collect_accesses": inner.outer_accesses * inner.crossing.collects,
-        "held_bits": held * own_bits,
+        "held_bits": held * (own_bits if register else pick(sums, way.partial_bits, way.room_bits)),
         "whole": outer.tiles.number == 1,
     }
 

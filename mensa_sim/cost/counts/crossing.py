@@ -137,12 +137,21 @@ def accesses(way: Way, stop: LevelSite, tiles: Tiles[Number], crossing: TileTraf
     return pick(crossing.partial, tiles.pieces(way.partial_bits, unit, stop.spread), final)
 
 
+def memory_bits(way: Way, crossing: TileTraffic[Number]) -> Any:
+    """Width of an element that crosses at memory."""
+    return (
+        crossing.bits
+        if way.memory_bits == way.final_bits
+        else pick(crossing.partial, way.partial_bits, way.memory_bits)
+    )
+
+
 def words(way: Way, tiles: Tiles[Number], crossing: TileTraffic[Number]) -> Any:
     """Bits that memory moves when each of the tiles crosses once: whole words of each."""
     if way.word_bits == 1:
-        return tiles.elements * crossing.bits
-    final = tiles.pieces(way.final_bits, way.word_bits, 1) * way.word_bits
-    if way.partial_bits == way.final_bits or crossing.partial is False:
+        return tiles.elements * memory_bits(way, crossing)
+    final = tiles.pieces(way.memory_bits, way.word_bits, 1) * way.word_bits
+    if way.partial_bits == way.memory_bits or crossing.partial is False:
         return final
     return pick(crossing.partial, tiles.pieces(way.partial_bits, way.word_bits, 1) * way.word_bits, final)
 

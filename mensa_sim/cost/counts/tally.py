@@ -155,14 +155,18 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
     """Vector work reads its inputs and writes its outputs once, through their outermost SRAMs where there are any.
 
     What a slice that is gone over twice has more than its SRAM holds comes from memory again. Parameters come through
-    that of the weights, or with the activations where they have none.
+    that of the weights, or with the activations where they have none. Columns come back as they went.
     """
     inputs, outputs = work.input_bytes * BITS_PER_BYTE, work.output_bytes * BITS_PER_BYTE
+    columns = work.returned_bytes * BITS_PER_BYTE
     parameters, passes = work.parameter_bytes * BITS_PER_BYTE, work.passes_bytes * BITS_PER_BYTE
     fetched = repeats.fetches["weight"]
     read = inputs * (repeats.fetches["input"] > 0)
     written = outputs * (repeats.fetches["output"] > 0)
     tally.move("vector", MEMORY, read + parameters * fetched, written)
+    returned = columns * (repeats.fetches["output"] > 0)
+    if np.any(returned):
+        tally.move("output", MEMORY, returned, 0)
     shared = accelerator.store_of("input") == accelerator.store_of("output")
     again = work.slices * (work.slice_bytes - slice_kept_bytes(work, repeats, shared=shared)) * BITS_PER_BYTE
     again = again * (repeats.fetches["input"] > 0)
@@ -170,7 +174,7 @@ def vector_traffic(tally: LayerTally, work: VectorWork, accelerator: PeArray, re
         tally.move("input", MEMORY, again, 0)
     through: tuple[tuple[Operand, Any, Any], ...] = (
         ("input", inputs + work.slices * work.slice_bytes * BITS_PER_BYTE, read + again),
-        ("output", written + passes, outputs + passes),
+        ("output", written + passes + columns, outputs + passes + returned),
         ("weight", parameters * repeats.steps, parameters * fetched),
     )
     moved: dict[str, tuple[Any, Any]] = {}

@@ -1,8 +1,9 @@
 """The way of each operand: the levels that it passes between the array and memory, and how its elements lie in them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache, cached_property, lru_cache
-from math import prod
+from math import ceil, prod
 
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.levels import Level
@@ -34,6 +35,8 @@ class Precision:
     """Likewise of final elements of the output."""
     output_left: float = 1.0
     """Of the elements that a nest makes, those left where columns that overlap are added up."""
+    adds_columns: bool = False
+    """Whether they are added up on chip: then they are sums until they leave it."""
 
     def final_bits(self, operand: Operand) -> int:
         """Of an operand."""
@@ -67,6 +70,7 @@ def precision_of(layer: Layer) -> Precision:
         input_zeros=layer.input_zeros,
         output_zeros=layer.output_zeros,
         output_left=layer.made_elements / layer.nest.output_elements if layer.nest else 1.0,
+        adds_columns=layer.waiting_elements > 0,
     )
 
 
@@ -120,6 +124,11 @@ class Way:
     operand: Operand
     stops: tuple[Stop, ...]
     final_bits: int
+    """Bits of an element on chip that the nest adds no more to."""
+    memory_bits: int
+    """Of one as it crosses to memory: as many, but for columns, which stay sums on chip until others are added."""
+    room_bits: int
+    """That an SRAM has for one: as many, but for columns, several of which add up to one sum."""
     partial_bits: int
     """Bits of an element that further sums will be added to; those of a final one for weights and inputs."""
     word_bits: int = 1
@@ -130,6 +139,14 @@ class Way:
     """Whether the array waits for all that comes from memory or goes there, not only for the first or last tile."""
     skipped: float = 0.0
     """Share of the array's reads of it that cost nothing, as what they are for is zero."""
+
+    @property
+    def narrowest(self) -> "Way":
+        """The same with elements that are no wider than sums."""
+        widths = {
+            name: min(getattr(self, name), self.partial_bits) for name in ("final_bits", "memory_bits", "room_bits")
+        }
+        return replace(self, **widths)
 
     @cached_property
     def ported(self) -> int:
@@ -165,11 +182,15 @@ def ways(accelerator: PeArray, unrolling: Unrolling, precision: Precision, word_
         levels = accelerator.levels_of(operand)
         if operand == "output" and not (levels and not levels[0].ported):
             levels = (accumulator(len(accelerator.unrolled_axes), sum_bits), *levels)
-        final = precision.final_bits(operand)
+        final = room = at_memory = precision.final_bits(operand)
+        if operand == "output" and precision.adds_columns:
+            final, room = sum_bits, ceil(sum_bits * precision.output_left)
         found[operand] = Way(
             operand=operand,
             stops=tuple(_stop(level, operand, lanes, along) for level in levels),
             final_bits=final,
+            memory_bits=at_memory,
+            room_bits=room,
             partial_bits=sum_bits if operand == "output" else final,
             word_bits=word_bits,
             memory_share=precision.memory_share(operand, accelerator),

@@ -156,7 +156,7 @@ class Rooms:
                 held = taken_bits(held, tiles.whole(way.operand), copies)
                 if larger:
                     held = np.minimum(held, tiles.most(way.operand, index))
-            least = min(way.partial_bits, way.final_bits)
+            least = min(way.partial_bits, way.room_bits)
             needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
         return needed
 

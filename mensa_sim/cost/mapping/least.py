@@ -88,7 +88,7 @@ class _Floor:
             elements = read = task.elements(operand, unrolling.sizes)
             if operand == "input":
                 read = task.elements(operand, unrolling.lanes)
-            self.bits[operand] = bits = elements * min(way.final_bits, way.partial_bits)
+            self.bits[operand] = bits = elements * min(way.memory_bits, way.partial_bits)
             passes = read * sums_per_element(way, unrolling)
             for index, stop in enumerate(way.stops):
                 level = stop.level

@@ -79,7 +79,7 @@ def _whole_bits(tasks: Sequence[NestTask], operand: Operand) -> Floats:
     """[task] Those of a whole operand; none if its first tile may be smaller than others, as what is padded is left out
     of it, or if it comes from memory in tiles of another stage than the last."""
     each = [
-        task.elements(operand, task.unrolling.sizes) * task.ways[operand].final_bits * task.ways[operand].memory_share
+        task.elements(operand, task.unrolling.sizes) * task.ways[operand].memory_bits * task.ways[operand].memory_share
         if task.ways[operand].ported and (operand == "weight" or task.window.one_to_one)
         else 0
         for task in tasks

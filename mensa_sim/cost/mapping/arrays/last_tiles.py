@@ -89,7 +89,7 @@ class LastTiles:
             seen = window_of_tiles(self._pool, mine, numbers, tiles)
         own_sizes, own_extents = ({dim: each[dim] for dim in mine} for each in (sizes, extents))
         elements = tilings(operand, own_sizes, own_extents, seen).end
-        return whole_words(elements * min(way.final_bits, way.partial_bits), way.word_bits) * way.memory_share
+        return whole_words(elements * min(way.memory_bits, way.partial_bits), way.word_bits) * way.memory_share
 
     def leave_out(self, reached: Floats) -> None:
         """Those that hold no winner, given what the nest reaches: [figure, residency, 1]."""

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats, changed
-from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, whole_words, words
+from mensa_sim.cost.counts.crossing import Boundary, boundaries, boundary, memory_bits, whole_words, words
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.counts.ways import Way
 from mensa_sim.cost.mapping.arrays.grid import Grid
@@ -112,7 +112,7 @@ class OperandArrays:
         self._fills = dataflow.pipeline_cycles_per == "pass" and dataflow.stationary == operand
         way = grid.tasks[0].ways[operand]  # widths and levels are those of all nests
         self._least = least or grid.bare
-        narrow = replace(way, final_bits=min(way.final_bits, way.partial_bits))
+        narrow = way.narrowest
         self._ends = narrow if self._least else way
         """Its way out: as sums may be narrower than what they end as, the least takes the least of both."""
         self.way = way = narrow if least else way
@@ -213,9 +213,9 @@ class OperandArrays:
         way, copies, last = self.way, self.accelerator.copies(stop.level), index == len(self.way.stops) - 1
         if not last and self.grid.bare and self.stages[index] >= self.grid.known:
             return np.zeros((1, 1, 1, 1))
-        width: Any = way.final_bits
-        if way.partial_bits != way.final_bits:
-            width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, self._ends.final_bits)
+        width: Any = way.room_bits
+        if way.partial_bits != way.room_bits:
+            width = np.where(cube(self.bounds[index].visits.times > 1), way.partial_bits, self._ends.room_bits)
         if not last:
             held = self.tiles[index + 1].taken(stop.stops, copies)
             room: Floats = held * width
@@ -275,7 +275,7 @@ class OperandArrays:
                 figures[CROSSING_PJ] += figures[DRAIN_ACCESSES] * energy.read_pj[name]
             if way.wired_to_memory:
                 figures[CROSSING_PJ] += found.wire_bits * energy.broadcast_pj_per_bit
-        ends = whole_words(end * crossing.bits, way.word_bits) * way.memory_share
+        ends = whole_words(end * memory_bits(way, crossing), way.word_bits) * way.memory_share
         figures[END_BITS] = figures[BODY_BITS] if way.waits else ends
         figures[BODY_BITS] -= figures[END_BITS]
 
