@@ -11,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from interpreter import cycles, interpret, waited, way_of
 
-from mensa_sim.cost.counts.tally import repeats_of
+from mensa_sim.cost.counts.tally import Port, repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
 from mensa_sim.cost.vector import vector_work
 from mensa_sim.hardware.accelerator import VectorUnit
+from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -153,3 +154,24 @@ def test_operands_of_sixteen_bits_cost_more_than_twice_those_of_eight() -> None:
     assert energy.mac_pj(8, 16) == pytest.approx(sqrt(narrow * wide))
     assert nest.macs * narrow == 16 * TECHNOLOGY.mac_pj_8_bit.value
     assert spec.operand_bits == 8
+
+
+ACCESSES = st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(1, 6)), min_size=1, max_size=3)
+
+
+@settings(max_examples=30)
+@given(ACCESSES, st.sampled_from([(8, 24), (32, 16)]), st.sampled_from(["separate", "rw"]))
+def test_a_port_takes_what_an_instance_has_of_accesses_that_other_numbers_of_instances_share(accesses, bits, ports):
+    """As fractions of a cycle, which are rounded up once, reads and writes apart."""
+    read_bits, write_bits = bits
+    level = Level(
+        name="a", serves=("input",), capacity_bytes=64, read_bits=read_bits, write_bits=write_bits, ports=ports
+    )
+    port = Port()
+    for reads, writes, spread in accesses:
+        port.access(reads, writes, spread)
+    each = [
+        ceil(sum(Fraction(access[way] * level.access_bits, access[2] * width) for access in accesses))
+        for way, width in enumerate(bits)
+    ]
+    assert port.cycles(level) == (sum(each) if ports == "rw" else max(each))

@@ -171,7 +171,7 @@ def test_more_tokens_than_a_model_has_places_for_are_refused() -> None:
 
 
 def test_lengths_are_refused_where_nothing_generates() -> None:
-    with pytest.raises(UsageError, match="new_tokens: small_cnn does not generate"):
+    with pytest.raises(UsageError, match="--new-tokens: small_cnn does not generate"):
         ms.run("small_cnn", new_tokens=3)
 
 

@@ -167,7 +167,7 @@ def _cell(model: str, bits: int, context: int) -> Cell:
     path = find("workloads", model)
     data = dict(read_mapping(path))
     if "generate" not in data:
-        raise UsageError(f"models: {model} does not generate")
+        raise UsageError(f"--models: {model} does not generate")
     data |= {
         "name": f"{path.stem}_{bits}_bits_after_{context}",
         "generate": {"prompt_tokens": context, "new_tokens": 2},

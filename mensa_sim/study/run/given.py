@@ -53,7 +53,8 @@ def generation_asked(request: RunRequest) -> Generation | None:
     asked = {"prompt_tokens": request.prompt_tokens, "new_tokens": request.new_tokens}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if found is None and given:
-        raise UsageError(f"{' and '.join(given)}: {file_of(workload)} does not generate")
+        options = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise UsageError(f"{options}: {file_of(workload)} does not generate")
     try:
         return replace(found, generate=replace(found.generate, **given)) if found and given else found
     except ValueError as error:
