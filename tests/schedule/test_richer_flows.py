@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, product
 
+import numpy as np
 import pytest
 from homes_problems import joined
 from hypothesis import given, settings
@@ -14,9 +15,11 @@ from shared_systems import pool
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.system import System
 from mensa_sim.objective import objective_named
 from mensa_sim.schedule.data_plan import Home
-from mensa_sim.study.run.placement import Goal
+from mensa_sim.schedule.tiles.floor import least_values
+from mensa_sim.study.run.placement import Goal, place
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.graph import LayerGraph
@@ -99,22 +102,28 @@ def ending(layers: Sequence[Layer], edges: Sequence[tuple[str, str]]) -> LayerGr
 
 
 @settings(max_examples=10)
-@given(networks(), st.sampled_from(list(SYSTEMS)), st.sampled_from(["latency", "energy", "edp"]))
-def test_a_richer_flow_is_never_worse_and_fits_and_keeps_every_pj(graph: LayerGraph, name: str, objective: str) -> None:
+@given(networks(), st.sampled_from(list(SYSTEMS)), st.sampled_from(["latency", "energy", "edp"]), st.booleans())
+def test_a_richer_flow_is_never_worse_and_fits_and_keeps_every_pj(
+    graph: LayerGraph, name: str, objective: str, steady: bool
+) -> None:
     system, memo = load_system(name, list(SYSTEMS[name])), PriceMemo()
-    found = [evaluate(graph, system, Goal(objective=objective, flow=flow), memo=memo) for flow in FLOWS]
-    none_is_worse(found)
+    found = none_is_worse(graph, system, Goal(objective=objective, steady=steady), memo)
     for each in found:
         keeps_every_pj(each)
         fits_its_levels(each)
         says_why_it_is_worse_than_predicted(each)
 
 
-def none_is_worse(found: Sequence[SystemResult]) -> None:
-    """Than the one before it, in a first inference or in a steady one."""
+def none_is_worse(graph: LayerGraph, system: System, goal: Goal, memo: PriceMemo) -> list[SystemResult]:
+    """What each flow gives: none worse than the one before it, in a first inference or in a steady one.
+
+    Where a steady one is asked for, in that alone.
+    """
+    found = [evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in FLOWS]
     for poorer, richer in pairwise(found):
-        for before, after in zip(values(poorer), values(richer), strict=True):
+        for before, after in list(zip(values(poorer), values(richer), strict=True))[goal.steady :]:
             assert after <= before * (1 + 1e-8)
+    return found
 
 
 def values(result: SystemResult) -> list[float]:
@@ -170,7 +179,30 @@ def chain(*shapes: tuple[int, int, int, int, int]) -> LayerGraph:
 )
 def test_what_a_first_inference_gains_a_later_one_does_not_pay(graph: LayerGraph, name: str, goal: Goal) -> None:
     system, memo = load_system(name), PriceMemo()
-    none_is_worse([evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in FLOWS])
+    for steady in (False, True):
+        none_is_worse(graph, system, replace(goal, steady=steady), memo)
+
+
+def test_of_few_assignments_the_best_is_the_least_that_any_simulates_and_none_is_below_its_floor() -> None:
+    graph, system, memo = (
+        chain((8, 16, 64, 3, 1), (8, 64, 4, 1, 1), (8, 4, 64, 3, 1)),
+        load_system("mensa_g"),
+        PriceMemo(),
+    )
+    goal = Goal(scheduler="optimal", objective="energy", flow="homes")
+    placed, every = place(graph, system, goal, memo), list(product(range(3), repeat=3))
+    for steady in (False, True):
+        found = []
+        for each in every:
+            own = replace(
+                goal, steady=steady, scheduler=lambda problem, each=each: [problem.accelerators[a] for a in each]
+            )
+            found.append(values(evaluate(graph, system, own, memo=memo, explained=False))[steady])
+        best = evaluate(graph, system, replace(goal, steady=steady), memo=memo, explained=False)
+        assert best.optimality.of_all == len(every) > best.optimality.tried
+        assert values(best)[steady] == pytest.approx(min(found), rel=1e-9)
+        floors = least_values(placed.costs, placed.problem, np.array(every), steady=steady)
+        assert all(floor <= value for floor, value in zip(floors, found, strict=True))
 
 
 def test_a_supply_that_is_cut_counts_where_flows_are_compared() -> None:
@@ -178,8 +210,7 @@ def test_a_supply_that_is_cut_counts_where_flows_are_compared() -> None:
     gating = PowerGating(residual=0.1, wake_up_ps=0, source="a choice")
     accelerators = [replace(each, spec=replace(each.spec, power_gating=gating)) for each in system.accelerators]
     system, memo = replace(system, accelerators=tuple(accelerators)), PriceMemo()
-    goal = Goal(objective="energy", scheduler="optimal")
-    none_is_worse([evaluate(graph, system, replace(goal, flow=flow), memo=memo) for flow in FLOWS])
+    none_is_worse(graph, system, Goal(objective="energy", scheduler="optimal"), memo)
 
 
 def test_a_richer_flow_keeps_the_deadline_that_a_poorer_one_keeps() -> None:

@@ -125,7 +125,10 @@ def optimality_text(found: Optimality) -> str:
         text += f", {percent_text(found.gap)} above the proven bound" if found.gap else ", proved the least"
     if found.simulated is not None:
         text += f"; simulated {predicted_text(found.objective, found.simulated)}"
-        text += f", the least of {found.tried} schedules near it" if found.tried > 1 else ""
+        if found.of_all > 1:
+            text += f", the least of all {found.of_all} assignments"
+        elif found.tried > 1:
+            text += f", the least of {found.tried} schedules near it"
     return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
 
 

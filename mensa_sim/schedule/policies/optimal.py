@@ -4,6 +4,9 @@ Layer by layer: dynamic programming over the graph, or a mixed-integer program w
 binds. With branches in parallel: every schedule where they are few, else a mixed-integer program that starts from every
 other scheduler's answer, bounds the time without contention, and is improved unit by unit with it. A product of energy
 and latency, as `edp` is, is sought along their hull (`front`).
+
+All of this is predicted, for an inference that finds empty buffers. What is simulated beside it, and chosen where it is
+better then, `study/run/rivals.py` says.
 """
 
 from collections.abc import Sequence

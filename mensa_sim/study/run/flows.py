@@ -24,7 +24,7 @@ from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
 from mensa_sim.study.run.rivals import RivalSearch, has_rivals, kept_rival, rival_kept
-from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, value_of
+from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, values_of
 from mensa_sim.workload.graph_json import graph_to_data
 
 _MADE_BY = "mensa_sim.study.run.flows"
@@ -68,7 +68,7 @@ class KeptPlan:
 def _name(placement: Placement, flow: FlowName, on_chip: Options) -> bytes:
     costs, problem = placement.costs, placement.problem
     judged = objective_named(problem.objective), problem.static_pj_per_ps, problem.deadline_ps
-    goal = (costs.objective, *judged, flow, on_chip)
+    goal = (costs.objective, *judged, flow, on_chip, placement.goal.steady)
     units = [(unit.name, unit.pin, unit.family) for unit in problem.units]
     rivals = (problem.execution, problem.families, units) if has_rivals(placement, flow) else None
     placed = placement.schedule.assignment, rivals
@@ -92,7 +92,7 @@ MOST_UNITS = 2000
 def with_data_plan(
     placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None, memo: PriceMemo | None = None
 ) -> Placement:
-    """The placement with the data plan that is best over a first and a steady inference.
+    """The placement with the data plan that is best in the inference that its goal asks for, the first or a steady one.
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
     schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers. What
@@ -138,74 +138,81 @@ def _with_new_plan(
 ) -> Placement:
     """The best plan of the schedule when simulated; of one that claims to be the best, of its rivals too.
 
-    One flow after another: a richer one's plans are taken where they are better than the best of the poorer ones and
-    no worse in any inference, so that it is worse neither alone nor in a stream.
+    One flow after another: a richer one's plans are taken where they are better than the best of the poorer ones and no
+    worse in any inference that is shown.
     """
     by_flow: dict[FlowName, list[TriedPlan]] = {}
 
     def ask(each: Placement, richest: FlowName) -> list[TriedPlan]:
-        """Those of its plans that know no stacks or pieces; the poorest flow has no rivals."""
-        first, found = not by_flow, list(_plans(each, richest, on_chip, goal, memo))
+        """Those of its plans that know no stacks or pieces."""
+        found = list(_plans(each, richest, on_chip, goal, memo))
         for name, plan in found:
-            by_flow.setdefault(HOMES if name == LAYERS and not first else name, []).append(plan)
+            by_flow.setdefault(HOMES if name == LAYERS and by_flow else name, []).append(plan)
         return [plan for name, plan in found if name in {LAYERS, HOMES}]
 
-    def best_in(richest: FlowName) -> TriedPlan | None:
-        best: TriedPlan | None = None
-        for name in list(FLOWS)[: list(FLOWS).index(richest) + 1]:
-            best = best_of([*([] if best is None else [best]), *by_flow.get(name, ())], no_worse_than=best)
-        return best
-
-    tried = 0
-    if has_rivals(placement, flow):
-        tried = _ask_rivals(placement, flow, ask, best_in)
-    else:
-        ask(placement, flow)
-    best = best_in(flow)
-    if best is None:
+    tried, of_all = _ask_rivals(placement, flow, ask) if has_rivals(placement, flow) else (0, 0)
+    if not tried and not ask(placement, flow):
         return _with_data(placement, LAYER_BY_LAYER, flow)
-    found = replace(best.placement, tried=tried, recorded=lambda: best.recorded)
+    (best,) = by_flow[LAYERS]
+    for name in FLOWS:
+        best = best.or_better(by_flow.get(name, ()))
+    if any(each.beats(best) for plans in by_flow.values() for each in plans):
+        of_all = 0
+    found = replace(best.placement, tried=tried, of_all=of_all, recorded=lambda: best.recorded)
     return _with_data(found, best.plan.data, flow)
 
 
-def _ask_rivals(
-    placement: Placement,
-    flow: FlowName,
-    ask: Callable[[Placement, FlowName], list[TriedPlan]],
-    best_in: Callable[[FlowName], TriedPlan | None],
-) -> int:
-    """Ask an optimum and its rivals for their plans; how many were asked.
+Ask = Callable[[Placement, FlowName], list[TriedPlan]]
 
-    Predictions have room for each tensor, and rivals are sought by those that run layers one after another. So those
-    are asked whose tensors do not lie where there was no room, and then neighbours of the best, not more than so many:
-    no clock decides. Both are sought in whole layers, whatever the flow, so that no richer one is worse.
+
+def _ask_rivals(placement: Placement, flow: FlowName, ask: Ask) -> tuple[int, int]:
+    """Ask an optimum and its rivals for their plans; how many were asked, and of how many assignments if that is all.
+
+    All that may be the best are asked where those are few, else those that predictions choose. All are sought in whole
+    layers, whatever the flow, so that no richer one is worse.
     """
     rivals = RivalSearch(placement)
     near = rivals.near()
-    last, asked = [ask(rival, flow) for rival in near][rivals.foreseen], len(near)
+    found = [ask(rival, flow) for rival in near]
+    poorest, *others = (plan for plans in found for plan in plans)
+    best = poorest.or_better(others)
+    left, asked = rivals.left(best, near), len(near)
+    if left is None:
+        best, around = _ask_around(rivals, poorest, best, found[rivals.foreseen], ask)
+        asked += around
+    for floor, rival in left or ():
+        if best.is_below(floor):
+            break
+        best, asked = poorest.or_better([best, *ask(rival, HOMES)]), asked + 1
+    if flow != HOMES and all(best.placement is not rival for rival in near):
+        ask(best.placement, flow)
+    return asked, rivals.assignments if left is not None and flow == HOMES else 0
+
+
+def _ask_around(
+    rivals: RivalSearch, poorest: TriedPlan, best: TriedPlan, last: list[TriedPlan], ask: Ask
+) -> tuple[TriedPlan, int]:
+    """The best after more rivals, and how many those are: not more than so many, as no clock decides.
+
+    Predictions have room for each tensor, and run layers one after another. So those are asked whose tensors do not lie
+    where there was no room, the last asked first, and then neighbours of the best.
+    """
+    asked = 0
     for _ in range(MOST_ROUNDS):
-        found = [
-            ask(rival, HOMES) for rival in rivals.elsewhere(home for each in last for home in each.plan.data.homes)
-        ]
+        homes = (home for each in last for home in each.plan.data.homes)
+        found = [ask(rival, HOMES) for rival in rivals.elsewhere(homes)]
         if not found:
             break
         (last,), asked = found, asked + 1
-    best, now, most = best_in(HOMES), None, asked + MOST_MOVES
-    while best is not None and best is not now and asked < most:
+        best = poorest.or_better([best, *last])
+    now, most = None, asked + MOST_MOVES
+    while best is not now and asked < most:
         now = best
         for rival in rivals.neighbours(now.placement, now.plan.data.homes):
-            ask(rival, HOMES)
-            best, asked = best_in(HOMES), asked + 1
+            best, asked = poorest.or_better([best, *ask(rival, HOMES)]), asked + 1
             if best is not now or asked == most:
                 break
-    if best is not None and best.late_ps:
-        for rival in rivals.every():
-            ask(rival, HOMES)
-            asked += 1
-        best = best_in(HOMES)
-    if flow != HOMES and best is not None and all(best.placement is not rival for rival in near):
-        ask(best.placement, flow)
-    return asked
+    return best, asked
 
 
 def _plans(
@@ -261,7 +268,7 @@ def _with_parameters(
     for on_accelerator in choices:
         before, name = plan if best is None else best.plan, on_accelerator[0].accelerator
         ways = [before.data.parameters_on(name), *on_accelerator]
-        floors = [0.0 if floor is None else value_of(placement, floor.beside(name, kept)) for kept in ways]
+        floors = [(0.0, 0.0) if floor is None else values_of(placement, floor.beside(name, kept)) for kept in ways]
         found = {} if best is None else {0: best}
         for place in sorted(range(len(ways)), key=floors.__getitem__):
             kept, least = ways[place], floors[place]

@@ -44,7 +44,11 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What a schedule is to minimise, how, and under which constraints."""
+    """What a schedule is to minimise, how, and under which constraints.
+
+    A scheduler minimises the objective as it predicts it: of an inference that finds empty buffers. What is simulated
+    before it is chosen, as data plans are and the schedules beside an optimum, is compared by `steady`.
+    """
 
     scheduler: str | OwnScheduler = "mensa"
     """The name of a scheduler, or a function that is one."""
@@ -64,6 +68,9 @@ class Goal:
     """How data flows between layers; what a user asks for has the system's, or the default, instead of the poorest."""
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
+    steady: bool = False
+    """Whether a steady inference is asked for, as of a stream, or the first one, whose figures a run prints; of what is
+    equal in that the other decides."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)
@@ -92,6 +99,9 @@ class Placement:
     """What is predicted least with tensors at home, where rivals of the optimum were sought beside it."""
     tried: int = 0
     """Schedules of which it was the best when simulated; 0 where a scheduler's own answer stands."""
+    of_all: int = 0
+    """Assignments of which none simulates better: all that there are, each tried or bounded from below; 0 where some
+    are neither."""
     recorded: Callable[[], TotalsRecorder] | None = None
     """A first inference and a steady one, where its data plan was chosen by what they take."""
     whole: "Placement | None" = None

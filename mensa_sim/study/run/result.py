@@ -82,6 +82,8 @@ class Optimality:
     """The same objective from the simulation."""
     tried: int = 0
     """Schedules of which it was the best when simulated, near the least predicted; 0 where one alone was."""
+    of_all: int = 0
+    """Assignments of which none simulates better: all that there are, where each was tried or bounded from below."""
     causes: tuple[Cause, ...] = ()
     """What adds up to the difference between predicted and simulated latency and energy."""
     differs: tuple[str, ...] = ()

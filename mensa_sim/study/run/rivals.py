@@ -1,5 +1,7 @@
 """The schedules that are simulated beside an optimum of predictions, with tensors in memory or at home.
 
+The best of them has the least objective in the inference that is asked for (`tried.py`): of all assignments of layers
+in their order, each with the data plan found for it, where those that a floor does not rule out are few.
 A deadline is kept or missed when simulated: none is left out for a prediction.
 """
 
@@ -9,6 +11,8 @@ from dataclasses import replace
 from itertools import islice, product
 from typing import Any
 
+import numpy as np
+
 from mensa_sim.flow import LAYERS, FlowName
 from mensa_sim.schedule.branches import with_branches_moved
 from mensa_sim.schedule.data_plan import Home
@@ -17,8 +21,10 @@ from mensa_sim.schedule.homes.placed import Lies
 from mensa_sim.schedule.policies.at_home import OptimumAtHome, optimum_at_home
 from mensa_sim.schedule.policies.optimal import known_schedules
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
+from mensa_sim.schedule.tiles.floor import least_values
 from mensa_sim.schedule.unit import UnitTensor
 from mensa_sim.study.run.placement import Placement, in_order_of
+from mensa_sim.study.run.tried import TriedPlan
 
 RIVAL_WITHIN = 0.05
 """A rival is simulated where a prediction puts it no further above the best one: a choice."""
@@ -29,8 +35,11 @@ MOST_MOVED = 16
 MOST_OVERLAPPED = 1024
 """Units of schedules with a branch moved, predicted before none is taken to gain: a choice."""
 
-MOST_SCHEDULES = 256
-"""As many are all simulated before a deadline is given up: a choice."""
+MOST_ASSIGNMENTS = 10_000
+"""As many are bounded from below, so that those which may be the best are simulated: a choice."""
+
+MOST_SIMULATED = 1280
+"""Units of those that may be the best, above which not all of them are simulated: a choice."""
 
 
 def has_rivals(placement: Placement, flow: FlowName) -> bool:
@@ -145,11 +154,35 @@ class RivalSearch:
                 return each
         return now
 
-    def every(self) -> Iterator[Placement]:
-        """All schedules, where they are few."""
-        allowed = [unit.allowed for unit in self._problem.units]
-        if math.prod(map(len, allowed)) <= MOST_SCHEDULES:
-            yield from self._rivals(product(*allowed))
+    @property
+    def assignments(self) -> int:
+        """How many there are, the layers in their order."""
+        return math.prod(len(unit.allowed) for unit in self._problem.units)
+
+    def left(self, best: TriedPlan, asked: Sequence[Placement]) -> list[tuple[float, Placement]] | None:
+        """All assignments that may be better than a plan and have not been asked, with what each is not below.
+
+        By that, the least first. None where they are too many to simulate.
+        """
+        if self.assignments > MOST_ASSIGNMENTS:
+            return None
+        problem, goal = self._problem, self._placement.goal
+        schedules = [each.schedule for each in asked]
+        known = {
+            tuple(unit_assignment(problem, each))
+            for each in schedules
+            if unit_order(problem, each) == list(range(len(problem.units)))
+        }
+        every = list(product(*(unit.allowed for unit in problem.units)))
+        least = least_values(self._placement.costs, problem, np.array(every), steady=goal.steady)
+        found = [
+            (value, each)
+            for value, each in sorted(zip(least, every, strict=True))
+            if each not in known and not best.is_below(value)
+        ]
+        if len(found) * len(problem.units) > MOST_SIMULATED:
+            return None
+        return list(zip([value for value, _ in found], self._rivals(each for _, each in found), strict=True))
 
     def _crowds(
         self, where: Sequence[int], lies: Iterable[Lies], tensors: Mapping[int, UnitTensor]
@@ -203,15 +236,20 @@ def _taken(placement: Placement, rival: Schedule) -> Placement:
 def kept_rival(found: Placement) -> dict[str, Any]:
     """What `rival_kept` makes the placement of a rival of again."""
     schedule = found.schedule
-    return {"assignment": list(schedule.assignment.items()), "reasons": dict(schedule.reasons), "tried": found.tried}
+    return {
+        "assignment": list(schedule.assignment.items()),
+        "reasons": dict(schedule.reasons),
+        "tried": found.tried,
+        "of_all": found.of_all,
+    }
 
 
 def rival_kept(
-    placement: Placement, assignment: list[tuple[str, str]], reasons: dict[str, str], tried: int
+    placement: Placement, assignment: list[tuple[str, str]], reasons: dict[str, str], tried: int, of_all: int
 ) -> Placement:
     """The placement of that rival of an optimum's."""
     problem = placement.problem
     said = replace(placement.schedule, assignment=dict(assignment))
     units, order = unit_assignment(problem, said), unit_order(problem, said)
     found = _taken(placement, replace(schedule_of(problem, said.scheduler, units, order=order), reasons=reasons))
-    return replace(found, tried=tried)
+    return replace(found, tried=tried, of_all=of_all)

@@ -187,6 +187,7 @@ def _optimality(placement: Placement, judged: Schedule, measured: Metrics, cause
         gap=judged.gap,
         simulated=simulated_value(placement.schedule, measured),
         tried=placement.tried,
+        of_all=placement.of_all,
         causes=causes,
         differs=reasons_to_differ(judged, measured, causes),
     )

@@ -1,4 +1,8 @@
-"""Plans of where data lives, compared by what a first inference and a steady one after it come to."""
+"""Plans of where data lives, compared by what a first inference and a steady one after it come to.
+
+The better one has the lower objective in the inference that is asked for: the first, whose figures a run prints, or a
+steady one, of which a stream has many. Of equal ones the other inference decides.
+"""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -13,6 +17,8 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan
 from mensa_sim.simulate.record.spans import TotalsRecorder
 from mensa_sim.study.run.placement import Placement
+
+_Values = tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +50,9 @@ class TriedPlan:
         return [(time_ps, pj - static_pj_per_ps * time_ps) for time_ps, pj in measured]
 
     @cached_property
-    def values(self) -> tuple[float, ...]:
-        """The objective of each."""
-        return tuple(self.placement.problem.value(pj, time_ps) for time_ps, pj in self._totals)
-
-    @property
-    def value(self) -> float:
-        """The objective of both."""
-        return sum(self.values)
+    def values(self) -> _Values:
+        """The objective of the inference that is asked for, and of the other."""
+        return values_of(self.placement, self._totals)
 
     @cached_property
     def late_ps(self) -> int:
@@ -61,43 +62,62 @@ class TriedPlan:
 
     @property
     def rates(self) -> tuple[float, float]:
-        """What a pJ and a ps more add to that of the steady one."""
-        latency_ps, dynamic_pj = self.recorded.totals[-1]
+        """What a pJ and a ps more add to that of the inference that is asked for."""
+        latency_ps, dynamic_pj = self.recorded.totals[self.placement.goal.steady]
         return self.placement.problem.rates(dynamic_pj, latency_ps)
 
     def beats(self, other: Self) -> bool:
-        """Whether it is less late, or else better by more than rounding."""
+        """Whether it is less late, or else better by more than rounding where the two first differ."""
         if self.late_ps != other.late_ps:
             return self.late_ps < other.late_ps
-        return self.value < other.value * (1 - ROUNDING)
+        (own, then), (its, its_then) = self.values, other.values
+        return own < its * (1 - ROUNDING) or (own <= its * (1 + ROUNDING) and then < its_then * (1 - ROUNDING))
 
     def is_no_worse_than(self, other: Self) -> bool:
-        """Whether it is no later, and no inference of it is worse by more than rounding where it is not less late."""
+        """Whether it is less late, or as late and no inference that is shown worse by more than rounding.
+
+        A run shows both inferences, what a stream shows are steady ones.
+        """
         if self.late_ps != other.late_ps:
             return self.late_ps < other.late_ps
-        return all(own <= its * (1 + ROUNDING) for own, its in zip(self.values, other.values, strict=True))
+        shown = 1 if self.placement.goal.steady else 2
+        return all(own <= its * (1 + ROUNDING) for own, its in zip(self.values[:shown], other.values, strict=False))
 
-    def rules_out(self, floor: float, *, before: bool) -> bool:
-        """Whether a plan of that floor, which this one is asked before or after, is surely not the best.
+    def or_better(self, others: Iterable[Self]) -> Self:
+        """The best of those that are no worse than this one, which is one of them."""
+        best = self
+        for each in others:
+            if each.beats(best) and each.is_no_worse_than(self):
+                best = each
+        return best
 
-        The sums of both are exact to far less than half of rounding. One that is late rules out none.
+    def is_below(self, floor: float) -> bool:
+        """Whether a plan that is not below that floor is surely not the best; one that is late rules out none."""
+        return self.rules_out((floor, 0.0), before=False)
+
+    def rules_out(self, floor: _Values, *, before: bool) -> bool:
+        """Whether a plan of no lower values, which this one is asked before or after, is surely not the best.
+
+        Both are exact to far less than half of rounding. One that is late rules out none.
         """
-        if self.late_ps:
-            return False
-        return floor >= self.value * (1 - ROUNDING / 2) if before else floor * (1 - 3 * ROUNDING) > self.value
+        (own, then), (least, least_then) = self.values, floor
+        if self.late_ps or least * (1 - 3 * ROUNDING) > own:
+            return not self.late_ps
+        no_better = least_then >= then * (1 - ROUNDING / 2) if before else least_then * (1 - 3 * ROUNDING) > then
+        return no_better and least >= own * (1 - ROUNDING / 2)
 
 
-def value_of(placement: Placement, totals: Iterable[tuple[int, float]]) -> float:
-    """The objective of inferences that take so long and so much dynamic energy, summed."""
-    return sum(placement.problem.value(pj, time_ps) for time_ps, pj in totals)
+def values_of(placement: Placement, totals: Sequence[tuple[int, float]]) -> _Values:
+    """The objective of the inference that is asked for, and of the other, by time and dynamic energy of both."""
+    first, steady = (placement.problem.value(pj, time_ps) for time_ps, pj in totals)
+    return (steady, first) if placement.goal.steady else (first, steady)
 
 
-def best_of(tried: Sequence[TriedPlan], no_worse_than: TriedPlan | None = None) -> TriedPlan | None:
-    """The first that none of the others beats, of those that are in no inference worse than another; none of none."""
-    best = None
-    for each in tried:
-        if (best is None or each.beats(best)) and (no_worse_than is None or each.is_no_worse_than(no_worse_than)):
-            best = each
+def best_of(tried: Sequence[TriedPlan]) -> TriedPlan:
+    """The first that none of the others beats."""
+    best = tried[0]
+    for each in tried[1:]:
+        best = each if each.beats(best) else best
     return best
 
 

@@ -70,7 +70,7 @@ def place_streams(
     An error names the stream whose pins or schedule do not fit its workload or the system.
     """
     streams = [stream for stream in scenario.streams if stream.conversation is None]
-    goals = {stream.name: goal_of_stream(stream, goal) for stream in streams}
+    goals = {stream.name: replace(goal_of_stream(stream, goal), steady=True) for stream in streams}
     together = [stream for stream in streams if stream.schedule is None]
     if goal.scheduler == THROUGHPUT and len(together) > 1:
         found = _together(together, graphs, system, goals, memo)

@@ -189,6 +189,7 @@ class Predictor:
                 scheduler=_scheduler(built),
                 objective="latency" if built.scheduling is None else built.scheduling.objective,
                 flow=_flow(built),
+                steady=True,
             )
             self._steady[key] = evaluate(graph, built, goal, memo=self.memo, explained=False).steady
         return self._steady[key]
