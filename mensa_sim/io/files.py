@@ -68,7 +68,23 @@ def read_foreign(path: Path) -> tuple[Any, list[str]]:
     document = document_of(read_text(path), str(path), foreign=True)
     if document.faults:
         raise FileError(str(path), [fault.text(document.lines) for fault in document.faults])
-    return copy.deepcopy(document.value), [fault.text(document.lines) for fault in document.repeated]
+    return _merged(document.value), [fault.text(document.lines) for fault in document.repeated]
+
+
+def _merged(data: Any) -> Any:
+    """A copy in which mappings have what they take over by `<<`, the merge key of YAML 1.1, but for what they say."""
+    if isinstance(data, list):
+        return [_merged(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    own = {key: _merged(value) for key, value in data.items()}
+    others: Any = own.get("<<")
+    sources = others if isinstance(others, list) else [others]
+    if others and all(isinstance(source, dict) for source in sources):
+        del own["<<"]
+        for source in sources:
+            own = {**source, **own}
+    return own
 
 
 def keys_of(path: Path) -> frozenset[str]:

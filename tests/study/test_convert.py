@@ -425,6 +425,29 @@ def test_an_architecture_of_timeloop_for_matrix_products_keeps_their_three_tenso
     assert "A, B and Z are the input, the weights and the output of a matrix product" in made.chosen
 
 
+def test_what_a_mapping_takes_over_by_a_merge_key_is_read_as_if_it_said_it(tmp_path: Path) -> None:
+    weights = """    - !Component
+      name: weights
+      class: storage
+      subclass: regfile
+      attributes: {depth: 192, width: 16, datawidth: 8}
+"""
+    kept = "      constraints: {dataspace: {keep: [Weights]}}\n"
+    assert weights + kept in TIMELOOP
+    anchored = weights.replace("!Component", "!Component &scratchpad") + kept
+    outer = """  - !Component
+    <<: *scratchpad
+    name: weights_buffer
+    class: SRAM
+"""
+    shared = TIMELOOP.replace(weights + kept, anchored).replace(
+        "  - !Component\n    name: mac", outer + "  - !Component\n    name: mac"
+    )
+    converted(tmp_path, core_yaml=shared)
+    inner = array(tmp_path, "core").levels[0]
+    assert (inner.name, inner.serves, inner.capacity_bytes) == ("weights_buffer", ("weight",), 384)
+
+
 def test_the_first_form_of_timeloop_is_read_from_the_inside_out(tmp_path: Path) -> None:
     made = converted(tmp_path, first_yaml=TIMELOOP_FIRST)
     spec = array(tmp_path, "first")

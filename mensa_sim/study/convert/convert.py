@@ -56,8 +56,8 @@ def _list_of(*keys: str, some_of: Sequence[str] = ()) -> Callable[[Any], bool]:
     return lambda data: isinstance(data, list) and bool(data) and all(entry(each) for each in data)
 
 
-_TEMPLATES = ("{{", "{%")
-"""What Timeloop's front end works out before it reads YAML (jinja)."""
+_TEMPLATES = ("{{", "{%", "!include")
+"""What Timeloop's front end works out before it reads YAML (jinja, and other files)."""
 _CONSTRAINED = _mapping_with(some_of=CONSTRAINTS)
 _MAPPED = ("spatial_mapping", "spatial_mapping_hint", "memory_operand_links")
 """What an entry of a mapping of ZigZag says, at least one of them."""
