@@ -63,10 +63,7 @@ class StackPlanner:
             for name in names
         }
         """By accelerator, the layers that may run there."""
-        pricers = (self._pricer(name) for name in problem.accelerators)
-        self._tilings = TilingSizes(
-            self._planes, self._readers, max((each.room_bits for each in pricers if each is not None), default=0)
-        )
+        self._tilings = graph.made_once("tilings", lambda: TilingSizes(self._planes, self._readers))
 
     def plan(self, schedule: Schedule) -> list[PricedStack]:
         """The stacks of a schedule's layers where they are, cut by its objective around what it predicts."""

@@ -24,14 +24,11 @@ def tile_rows(rows: int) -> list[int]:
 class TilingSizes:
     """Stacks of neighbours in one order, by their last layer, in tiles of all `tile_rows`.
 
-    `readers` are who reads what each layer makes. Stacks of which more than `most_bits` would lie on chip at once in
-    tiles of any size are not looked for, nor longer ones.
+    `readers` are who reads what each layer makes.
     """
 
-    def __init__(
-        self, planes: Mapping[str, Plane], readers: Mapping[str, Collection[str]], most_bits: float = float("inf")
-    ) -> None:
-        self._planes, self._readers, self._most_bits = planes, readers, most_bits
+    def __init__(self, planes: Mapping[str, Plane], readers: Mapping[str, Collection[str]]) -> None:
+        self._planes, self._readers = planes, readers
         self._known: dict[str, list[tuple[TilingSize, ...]]] = {}
         self._open: dict[str, Tiling] = {}
         """Those that may grow."""
@@ -56,14 +53,10 @@ class TilingSizes:
         return tiling
 
     def _grow(self, last: str, layer: str) -> bool:
-        """Whether the stack with one more layer before it is one that is looked for."""
+        """Whether one more layer before it can be in one stack with it."""
         tiling = self._open.get(last)
-        if tiling is None:
-            return False
-        if tiling.prepend(layer):
-            sizes = tiling.sizes
-            if min(size.most_held_bits for size in sizes) <= self._most_bits:
-                self._known[last].append(sizes)
-                return True
-        del self._open[last]
+        if tiling is not None and tiling.prepend(layer):
+            self._known[last].append(tiling.sizes)
+            return True
+        self._open.pop(last, None)
         return False

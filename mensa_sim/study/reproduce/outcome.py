@@ -17,7 +17,7 @@ from mensa_sim.io.files import validate
 from mensa_sim.io.pack import Pack
 from mensa_sim.io.store import digest_of
 from mensa_sim.records import dataclass
-from mensa_sim.simulate.inference import simulate_in_turn
+from mensa_sim.simulate.inference import simulate
 from mensa_sim.simulate.metrics.inference import Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.timeline import Timeline
@@ -26,6 +26,7 @@ from mensa_sim.simulate.scenario.run import simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
 from mensa_sim.study.run.foreseen import foreseen
+from mensa_sim.study.run.inferences import inferences
 from mensa_sim.study.run.placement import Goal, Placement, place
 from mensa_sim.study.run.result import FirstInference, SteadyState
 from mensa_sim.units import PJ_PER_J, PS_PER_S
@@ -125,12 +126,12 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
     """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
     system, graph = costs.system, costs.graph
-    inferences = 1 if case.first_only else 2
-    timeline, *more = simulate_in_turn(
-        graph, costs, found.assignment, case.on_chip, inferences, data=data_of(placement)
-    )
+    steady: SteadyState | None = None
+    if case.first_only:
+        timeline = simulate(graph, costs, found.assignment, case.on_chip, data_of(placement))
+    else:
+        timeline, steady = inferences(placement, case.on_chip)
     first = metrics(timeline, system, graph)
-    steady = metrics(more[0], system, graph) if more else first
     judged = found if found.bound is None else foreseen(placement, case.on_chip).schedule
     return Outcome(
         model=graph.name,
@@ -141,7 +142,7 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         parameter_bytes=graph.parameter_bytes,
         latency_ps=first.latency_ps,
         energy_by_resource_pj=energy_by_resource(timeline, system, first),
-        steady=SteadyState(latency_ps=steady.latency_ps, energy_pj=steady.energy_pj),
+        steady=steady or SteadyState(latency_ps=first.latency_ps, energy_pj=first.energy_pj),
         utilization=first.utilization,
         handoffs=first.handoffs,
         traffic_bytes=sum(first.traffic_bytes.values()),

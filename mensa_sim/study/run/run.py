@@ -12,8 +12,8 @@ from mensa_sim.hardware.system import System
 from mensa_sim.schedule.policies.optimal import missed
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.schedule.tiles.floor import floor_of
-from mensa_sim.simulate.inference import simulate, simulate_in_turn
-from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, latency_and_energy, metrics, ungated_pj
+from mensa_sim.simulate.inference import simulate
+from mensa_sim.simulate.metrics.inference import LayerMetrics, Metrics, metrics
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.simulate.record.causes import ACTIVATIONS, STACKING, Cause, CauseRecorder
 from mensa_sim.simulate.record.later import Later
@@ -30,6 +30,7 @@ from mensa_sim.study.run.given import (
     system_files_given,
     workload_files_given,
 )
+from mensa_sim.study.run.inferences import inferences
 from mensa_sim.study.run.on_chip import homes_of, splits_of, stacks_of
 from mensa_sim.study.run.placement import Goal, Placement, goals_of, place
 from mensa_sim.study.run.prediction import causes_of, reasons_to_differ, simulated_value
@@ -40,7 +41,6 @@ from mensa_sim.study.run.result import (
     LayerResult,
     Optimality,
     RunResult,
-    SteadyState,
     SystemResult,
 )
 from mensa_sim.workload.generation.model import Generation
@@ -127,7 +127,7 @@ def evaluate(
     judged = foreseen(placement, on_chip) if explained else Foreseen(schedule=found)
     parted = STACKING if judged.costs is None else ACTIVATIONS
     watcher = CauseRecorder(costs, judged.costs or placement.predicted or placement.alone, parted)
-    timeline, steady = _inferences(placement, on_chip, watcher if explained else None)
+    timeline, steady = inferences(placement, on_chip, watcher if explained else None)
     measured = metrics(timeline, system, graph)
     _check_deadline(placement, max(measured.latency_ps, steady.latency_ps))
     layers = partial(_layers, placement, measured, timeline)
@@ -163,19 +163,6 @@ def evaluate(
         heard_bytes=watcher.heard_bytes,
         best=_best(placed, placement, judged.schedule.gap, goal, on_chip, memo) if beside_best else None,
     )
-
-
-def _inferences(placement: Placement, on_chip: Options, watcher: CauseRecorder | None) -> tuple[Timeline, SteadyState]:
-    """A first inference and what the next one takes, as planning has simulated them where nobody watches."""
-    costs, assignment = placement.costs, placement.schedule.assignment
-    if watcher is None and placement.recorded is not None and not costs.system.gated:
-        recorded = placement.recorded()
-        steady_ps, _ = recorded.totals[1]
-        steady_pj = ungated_pj(steady_ps, recorded.energies_pj(1), costs.system)
-        return next(recorded.one_by_one()), SteadyState(latency_ps=steady_ps, energy_pj=steady_pj)
-    first, second = simulate_in_turn(costs.graph, costs, assignment, on_chip, 2, watcher, data_of(placement))
-    steady_ps, steady_pj = latency_and_energy(second, costs.system)
-    return first, SteadyState(latency_ps=steady_ps, energy_pj=steady_pj)
 
 
 def _optimality(placement: Placement, judged: Schedule, measured: Metrics, causes: tuple[Cause, ...]) -> Optimality:
