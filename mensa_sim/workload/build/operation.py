@@ -45,6 +45,12 @@ class Role(StrEnum):
     """Charged its traffic alone, and marked."""
 
 
+def permuting(order: Sequence[int], shape: Sequence[int]) -> Role:
+    """What axes in another order are: a view where only those of size one move."""
+    moved = [axis for axis in order if shape[axis] != 1]
+    return Role.VIEW if moved == sorted(moved) else Role.STRIDED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tensor:
     """A value that flows through the model, or a constant of it."""

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from mensa_sim.workload.build.operation import Operation, Role, Tensor, readers_of
+from mensa_sim.workload.build.operation import Operation, Role, Tensor, permuting, readers_of
 
 COPY = "copy"
 
@@ -20,6 +20,7 @@ _PADDING_READERS = ("conv1d", "conv2d", "conv3d")
 
 def settle_reindexing(operations: Sequence[Operation], outputs: Sequence[str]) -> list[Operation]:
     """The operations with every STRIDED one made a view or a copy, and every PAD absorbed or made a copy."""
+    operations = _in_one_order(operations)
     readers = readers_of(operations)
     settled = list(operations)
     leaving = frozenset(outputs)
@@ -40,6 +41,21 @@ def settle_reindexing(operations: Sequence[Operation], outputs: Sequence[str]) -
             else:
                 settled[index] = _as_copy(operation)
     return [part for operation in settled for part in _picked_first(operation)]
+
+
+def _in_one_order(operations: Sequence[Operation]) -> list[Operation]:
+    """The operations with each permutation of what is permuted as a single one: none where it undoes the other."""
+    permuted: dict[str, Operation] = {}
+    found: list[Operation] = []
+    for operation in operations:
+        inner = permuted.get(operation.reads[0].id) if operation.order else None
+        if inner is not None:
+            order = tuple(inner.order[axis] for axis in operation.order)
+            operation = replace(operation, reads=inner.reads, order=order, role=permuting(order, inner.reads[0].shape))
+        if operation.order:
+            permuted[operation.writes[0].id] = operation
+        found.append(operation)
+    return found
 
 
 def _as_copy(operation: Operation) -> Operation:

@@ -9,7 +9,7 @@ precision comes from the workload, not from the model.
 import math
 from collections.abc import Mapping, Sequence
 
-from mensa_sim.workload.build.operation import Role, Spot, Tensor
+from mensa_sim.workload.build.operation import Role, Spot, Tensor, permuting
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
 
@@ -21,10 +21,8 @@ def view(spot: Spot, *, data: Tensor, output: Tensor, operator: str = "view") ->
 
 def permute(spot: Spot, *, data: Tensor, output: Tensor, order: Sequence[int], operator: str = "permute") -> None:
     """Axes in another order; free where only axes of size one move."""
-    moved = [axis % len(order) for axis in order if data.shape[axis] != 1] if order else []
-    role = Role.VIEW if moved == sorted(moved) else Role.STRIDED
     axes = tuple(axis % len(order) for axis in order)
-    spot.add(operator, role=role, reads=(data,), writes=(_kept(data, output),), order=axes)
+    spot.add(operator, role=permuting(axes, data.shape), reads=(data,), writes=(_kept(data, output),), order=axes)
 
 
 def part(

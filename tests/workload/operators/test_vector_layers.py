@@ -157,6 +157,24 @@ def test_axes_in_another_order_are_a_copy_for_a_reader_that_needs_them_in_order(
     assert (graph.layers[0].input_bytes, graph.layers[0].output_bytes) == (120, 120)
 
 
+@pytest.mark.parametrize(
+    ("orders", "operators"),
+    [
+        ([(1, 2, 0), (2, 0, 1)], ["softmax"]),
+        ([(1, 2, 0), (1, 2, 0)], ["copy", "softmax"]),
+        ([(1, 2, 0), (1, 2, 0), (1, 2, 0)], ["softmax"]),
+    ],
+)
+def test_orders_of_axes_that_undo_each_other_cost_nothing(orders: list[tuple[int, ...]], operators: list[str]) -> None:
+    def moved(x: torch.Tensor) -> torch.Tensor:
+        for order in orders:
+            x = x.permute(order)
+        return torch.softmax(x, -1)
+
+    graph = traced(Of(moved), (4, 6, 5))
+    assert [layer.operator for layer in graph.layers] == operators
+
+
 def test_axes_of_size_one_move_for_nothing() -> None:
     graph = traced(Of(lambda x: torch.softmax(x.movedim(0, 1), -1)), (1, 6, 5))
     assert [layer.operator for layer in graph.layers] == ["softmax"]
