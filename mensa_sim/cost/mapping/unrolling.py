@@ -1,6 +1,6 @@
 """How the array unrolls a loop nest in space: each axis filled with its dims, in order or in the fewest passes."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 from mensa_sim.errors import UsageError
@@ -83,27 +83,32 @@ def _in_order(size: int, wanted: Sequence[int]) -> tuple[int, ...]:
 
 
 def _in_fewest_passes(size: int, wanted: Sequence[int]) -> tuple[int, ...]:
-    """The shares of PEs with the fewest passes over what is wanted.
+    """The shares of PEs with the fewest passes over what is wanted; PEs that none needs for that go to the first dims.
 
     >>> _in_fewest_passes(12, [64, 9]), _in_order(12, [64, 9])  # 48 passes, and 54
     ((4, 3), (12, 1))
+    >>> _in_fewest_passes(12, [64, 1])  # 6 passes, for which 11 would do
+    (12, 1)
     """
 
-    def passes(takes: Sequence[int]) -> int:
+    def passes(takes: Iterable[int]) -> int:
         return prod(-(-count // share) for count, share in zip(wanted, takes, strict=True))
 
-    return min(_shares(size, wanted), key=lambda takes: (passes(takes), [-share for share in takes]))
+    takes = list(min(_shares(size, wanted), key=lambda takes: (passes(takes), [-share for share in takes])))
+    for place, count in enumerate(wanted):
+        takes[place] = min(count, size // (prod(takes) // takes[place]))
+    return tuple(takes)
 
 
 def _shares(size: int, wanted: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """All shares worth trying: the smallest for so many passes over a dim; the last dim takes what is left."""
+    """All shares worth trying: the smallest for so many passes over a dim; the last dim's for the fewest."""
     first, *others = wanted
-    if not others:
-        yield (min(first, size),)
-        return
     share = min(first, size)
     while share:
         smallest = -(-first // -(-first // share))
+        if not others:
+            yield (smallest,)
+            return
         for rest in _shares(size // smallest, others):
             yield (smallest, *rest)
         share = smallest - 1
