@@ -98,3 +98,4 @@ def test_last_tiles_that_are_left_out_hold_no_winner_and_are_not_tried(machine: 
     again = best_of_nests(left.figures.best(drawn.cases), left.task_of_entry, 1)
     assert (again == reached).all()
     assert len(left) < len(space), "tiles that leave out nothing say nothing"
+    assert (space.some(np.arange(0)).reached(drawn.cases) == np.inf).all()  # as where none is left

@@ -109,7 +109,7 @@ class Candidates:
 
     def bounds(self) -> Iterator[tuple[Indices, Figures]]:
         """Of entries in pieces what none of their orders is below."""
-        for first in range(0, len(self), _PIECE):
+        for first in range(0, max(len(self), 1), _PIECE):  # of no entries one piece, as chains may have none left
             entries = np.arange(first, min(first + _PIECE, len(self)))
             grid = self.some(entries).grid
             rows = {operand: self._least(grid, operand) for operand in OPERANDS}
