@@ -44,7 +44,8 @@ def stacks_on(
 ) -> Iterator[Iterator[Segment]]:
     """The stacks of neighbours that an accelerator is able to run: each in tiles of all sizes that fit, larger first.
 
-    Smaller ones move no less: parameters may be fetched more often, and every row moves once.
+    Smaller ones are counted to move no less: parameters may be fetched more often, and every row moves once. Mapped in
+    the room that is left, they may.
     """
     for end in range(1, len(order) + 1):
         first = 0  # of the sizes of a tile, the first that fits
