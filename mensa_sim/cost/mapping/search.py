@@ -7,7 +7,7 @@ count. Behind several SRAMs it is so with chains of inner tiles first, and then 
 may hold a winner.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
@@ -131,16 +131,19 @@ class Search:
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
         if self.whole is not None:
-            return self.whole
+            return self.whole if len(self.whole) <= _FEW else self.whole.hopeful(residencies)
 
         anything = reached = np.full((2, len(residencies), len(self.tasks)), np.inf)
         lowest = [self.floors.demand(case) for case in residencies]
         timed = objective_named(self.target.objective).latency_power > 0
         last: dict[int, LastTiles] = {}
 
-        def around(inner: Chains) -> tuple[Chains, Floats]:
-            """The chains around inner ones, and the time of the last tiles that they lead to: [residency, chain]."""
-            some = grown(self._pool, inner)
+        def best(figures: Floats, task: Indices) -> Floats:
+            return best_of_nests(figures, task, len(self.tasks))
+
+        def floored(some: Chains, *, hopeful: bool = False) -> tuple[Chains, Floats]:
+            """Those of chains that lead to last tiles, and what none of their candidates is below; of `hopeful` ones
+            only those that may hold a winner."""
             least_s = np.zeros((len(residencies), len(some.task)))
             for task in last.keys() & set(some.task.tolist()):
                 last[task].leave_out(reached[..., [task]])
@@ -148,41 +151,33 @@ class Search:
                 tiles, which = numbered(some.tiles[-1][mine], len(self._pool.task))
                 least_s[:, mine] = last[task].least_s(tiles, self._inner_stages + 2 - len(some.tiles))[:, which]
             leading = np.flatnonzero((least_s < np.inf).any(axis=0))
-            return picked(some, leading), least_s[:, leading]
-
-        def fronts(some: Chains, least_s: Floats, known: Floats | None = None) -> Iterator[Fronts]:
-            """Those of chains in pieces, whose floors may be known."""
-            for piece in _pieces(some.task):
-                floors = None if known is None else known[..., piece]
+            kept = [(picked(some, leading[:0]), anything[..., :0])]
+            for piece in map(leading.__getitem__, _pieces(some.task[leading])):
                 own = picked(some, piece)
-                yield Fronts(self._pool, own, self.groups, self.outer, residencies, least_s[:, piece], floors)
-
-        def best(figures: Floats, task: Indices) -> Floats:
-            return best_of_nests(figures, task, len(self.tasks))
-
-        def floored(inner: Chains) -> tuple[Chains, Floats, Floats]:
-            """The same, and what none of their candidates is below."""
-            some, least_s = around(inner)
-            floors = [each.floors for each in fronts(some, least_s)]
-            return some, least_s, np.concatenate([anything[..., :0], *floors], axis=-1)
+                front = Fronts(self._pool, own, self.groups, self.outer, residencies, least_s[:, piece])
+                which = np.flatnonzero(near(front.floors, own.task, reached).any(axis=0))
+                which = front.unbeaten(which) if hopeful else np.arange(len(piece))
+                kept.append((picked(own, which), front.floors[..., which]))
+            return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=-1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
             """What the chains of least floor reach: [figure, residency, task]."""
             few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             while len(few.tiles) <= self._inner_stages and len(few.task):
-                few, _, floors = floored(few)
+                few, floors = floored(grown(self._pool, few))
                 few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             return best(self._space(few, last).reached(residencies), few.task) if len(few.task) else anything
 
-        some, least_s, floors = floored(first_chains(self._pool))
+        some = first_chains(self._pool)
+        told = np.bincount(some.task).max() > _FIRST  # all are followed otherwise
+        some, floors = floored(some if told else grown(self._pool, some))
         reached = followed(some, floors, _FIRST)
-        hopeful = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
-        some, least_s = picked(some, hopeful), least_s[:, hopeful]
-        for task in np.flatnonzero(np.bincount(some.task) > _SOME).tolist() if timed else ():
-            last[task] = LastTiles(self._pool, task, residencies, lowest)
-        known: Floats | None = floors[..., hopeful]
+        some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
+        some = grown(self._pool, some) if told else some
         while len(some.task):
-            some, floors = _hopeful(fronts(some, least_s, known), reached)
+            some, floors = floored(some, hopeful=True)
+            for task in set(np.flatnonzero(np.bincount(some.task) > _SOME).tolist()) - last.keys() if timed else ():
+                last[task] = LastTiles(self._pool, task, residencies, lowest)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
                 further = followed(picked(some, many), floors[..., many], 4 * _FIRST)
@@ -191,7 +186,7 @@ class Search:
                 some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
             if len(some.tiles) > self._inner_stages:
                 break
-            (some, least_s), known = around(some), None
+            some = grown(self._pool, some)
         for task, tiles in last.items():
             tiles.leave_out(reached[..., [task]])
         if len(some.task) > _PIECE:
@@ -200,7 +195,9 @@ class Search:
                 [self._space(picked(some, each), last).reached(residencies) for each in pieces], axis=-1
             )
             some = picked(some, np.flatnonzero(near(found, some.task, best(found, some.task)).any(axis=0)))
-        return self._space(some, last) if len(some.task) else self._space(self._least())
+        if not len(some.task):
+            return self._space(self._least())
+        return self._space(some, last).hopeful(residencies, reached)
 
     def best(self, residencies: Sequence[BufferCase]) -> list[list[Mapped | None]]:
         """For each residency the best candidate of each nest; none where no candidate fits.
@@ -208,8 +205,6 @@ class Search:
         Those of least objective; equal ones by latency, energy, fewer tiles, then a fixed order.
         """
         space = self._promising(residencies)
-        if len(space) > _FEW:
-            space = space.hopeful(residencies)
         found: list[list[Mapped | None]] = [[None] * len(self.tasks) for _ in residencies]
         chosen = [self._chosen(space, case) for case in residencies]
         if not any(len(each.task) for each in chosen):
@@ -281,16 +276,6 @@ def _pieces(task: Indices) -> Iterator[Indices]:
             cuts.append(begin)
         begin = end
     return (np.arange(first, last) for first, last in pairwise([*cuts, begin]) if first < last)
-
-
-def _hopeful(some: Iterable[Fronts], reached: Floats) -> tuple[Chains, Floats]:
-    """Of chains in pieces, those that may hold a winner, and what none of their candidates is below."""
-    kept = [
-        (picked(each.chains, which), each.floors[..., which])
-        for each in some
-        for which in [each.unbeaten(np.flatnonzero(near(each.floors, each.chains.task, reached).any(axis=0)))]
-    ]
-    return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=-1)
 
 
 def _as_index(values: Bools) -> Indices:

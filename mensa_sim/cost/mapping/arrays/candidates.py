@@ -120,11 +120,16 @@ class Candidates:
         stays = min(self.inner, key=lambda order: order.index(FREE_GROUP[operand]))
         return OperandArrays(self._target, grid, operand, [stays], least=True).accesses()
 
-    def hopeful(self, residencies: Sequence[BufferCase]) -> "Candidates":
-        """Those of all entries that may hold a winner of any residency: their bound is not above what others reach."""
+    def hopeful(
+        self, residencies: Sequence[BufferCase], reached: Floats | None = None, count: int = _FIRST
+    ) -> "Candidates":
+        """Those of all entries that may hold a winner of any residency: their bound is not above what others reach,
+        [figure, residency, task]; if that is not known, what some `count` of each nest do."""
         task, tasks = self.task_of_entry, len(self._pool.tasks)
         bounds = np.concatenate([figures.best(residencies) for _, figures in self.bounds()], axis=-1)
-        first = least(bounds, task, _FIRST).any(axis=0)
+        if reached is not None:
+            return self.some(np.flatnonzero(near(bounds, task, reached).any(axis=0)))
+        first = least(bounds, task, count).any(axis=0)
         some = self.some(np.flatnonzero(first))
         reached = best_of_nests(some.figures.best(residencies), some.task_of_entry, tasks)
         worthy = near(bounds, task, reached).any(axis=0)
@@ -132,7 +137,7 @@ class Candidates:
 
     def reached(self, residencies: Sequence[BufferCase]) -> Floats:
         """[figure, residency, chain] The best of all candidates of a chain; infinite if none may be its nest's."""
-        some = self.hopeful(residencies)
+        some = self.hopeful(residencies, count=_FIRST // 4)
         return best_of_nests(some.figures.best(residencies), some.grid.part, len(self._chains.task))
 
 

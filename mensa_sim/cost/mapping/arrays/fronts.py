@@ -39,19 +39,16 @@ class Fronts:
         outer: Sequence[Order],
         residencies: Sequence[BufferCase],
         least_s: Floats,
-        floors: Floats | None = None,
     ) -> None:
-        """The floors are worked out unless they are known; `least_s` is that of the last tiles: [residency, chain]."""
+        """`least_s` is the time of the last tiles: [residency, chain]."""
         target, self._pool, self.chains = pool.tasks[0].target, pool, chains
         self._residencies, self._outer = residencies, outer[:1]
         grid = Grid(pool, chains)
         self._rows = {operand: OperandArrays(target, grid, operand, ROTATIONS).accesses() for operand in OPERANDS}
         self._array = array_work(grid)
-        if floors is None:
-            figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
-            each = zip(residencies, least_s, strict=True)
-            floors = np.stack([figures.floors(case, *self._firsts(grid, case), own_s) for case, own_s in each], axis=1)
-        self.floors = floors
+        figures = Figures(target, grid, groups, self._rows, self._outer, self._array)
+        each = zip(residencies, least_s, strict=True)
+        self.floors = np.stack([figures.floors(case, *self._firsts(grid, case), own_s) for case, own_s in each], axis=1)
         """[figure, residency, chain] Infinite where no candidate fits."""
 
     def _firsts(self, grid: Grid, case: BufferCase) -> tuple[Floats, Floats]:
