@@ -151,11 +151,14 @@ class Answer:
 
     @property
     def growth_ps(self) -> float | None:
-        """What each token of context adds to the time of a step, over the answer; none with fewer than two steps."""
-        if self.steps < 2:
+        """What each token of context adds to the time of a step, over all but the first, which finds nothing on chip;
+        none with fewer than three steps."""
+        if self.steps < 3:
             return None
-        first, last = self.decoding[0].first, self.decoding[-1].last
-        return (last.latency_ps - first.latency_ps) / (last.context - first.context)
+        begin, last = self.decoding[0].first.context + 1, self.decoding[-1].last
+        second = next(stretch for stretch in self.decoding if stretch.last.context >= begin)
+        begin_ps = second.at(begin, lambda step: step.latency_ps)
+        return (last.latency_ps - begin_ps) / (last.context - begin)
 
     @property
     def tokens_per_s(self) -> float | None:

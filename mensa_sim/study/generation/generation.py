@@ -1,11 +1,13 @@
 """An answer of a model that generates, on one system: its prompt and its steps placed, simulated and added up.
 
 The prompt and the first step are placed each by itself; all other steps run where the first one does, since parameters
-stay where they are. The first and the last step are simulated, and one between them. Any other costs what its layers
-cost by the cost table, found exactly where that grows evenly, and what the simulation added to it at the nearest ones,
-in proportion; where the one between is not what that says, more are simulated.
+stay where they are. The first step finds nothing on chip, any later one what the step before it has left there. The
+first and the last step are simulated, the second where it finds something, and one between. Any other costs what its
+layers cost by the cost table, found exactly where that grows evenly, and what the simulation added to it at the nearest
+ones, in proportion; where the one between is not what that says, more are simulated.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -99,16 +101,31 @@ def answer_on(
     kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
 
     def simulated(context: int) -> SystemResult:
-        return evaluate(generation.step(context), system, kept, **settings)
+        return evaluate(generation.step(context), system, kept, later=True, **settings)
 
-    last = first if len(contexts) == 1 else simulated(contexts[-1])
-    between = _Between(generation, first, last, goal, memo)
-    between.anchor(simulated, contexts[0], contexts[-1])
-    stretches = tuple(
-        Stretch(first=between.figures(low), last=between.figures(high))
-        for low, high in linear_stretches(between.shapes, contexts[0], contexts[-1])
+    cold = len(contexts) > 1 and _finds_something(first)
+    begin = contexts[1] if cold else contexts[0]
+    ends = {begin: simulated(begin) if cold else first}
+    if contexts[-1] not in ends:
+        ends[contexts[-1]] = simulated(contexts[-1])
+    between = _Between(generation, ends, goal, memo)
+    between.anchor(simulated, begin, contexts[-1])
+    own = _figures(contexts[0], first)
+    stretches = (
+        *([Stretch(first=own, last=own)] if cold else []),
+        *(
+            Stretch(first=between.figures(low), last=between.figures(high))
+            for low, high in linear_stretches(between.shapes, begin, contexts[-1])
+        ),
     )
-    return Answered(answer=_answer(generation, system, prompt, last, stretches), step=first, prompt=prompt)
+    answer = _answer(generation, system, prompt, ends[contexts[-1]], stretches)
+    return Answered(answer=answer, step=first, prompt=prompt)
+
+
+def _finds_something(first: SystemResult) -> bool:
+    """Whether a step takes anything else where the one before it has left something on chip."""
+    steady = first.steady
+    return steady.latency_ps != first.latency_ps or not math.isclose(steady.energy_pj, first.energy_pj, rel_tol=1e-12)
 
 
 def _with_draft(
@@ -197,22 +214,20 @@ class _Between:
     """Steps between two that were simulated, by the costs of the layers that the context changes."""
 
     def __init__(
-        self, generation: Generation, first: SystemResult, last: SystemResult, goal: Goal, memo: PriceMemo
+        self, generation: Generation, results: Mapping[int, SystemResult], goal: Goal, memo: PriceMemo
     ) -> None:
+        """`results` are those of the first and the last of the steps, by context."""
         self._generation, self._goal, self._memo = generation, goal, memo
-        contexts = generation.generate.steps
-        ends = (_figures(contexts[0], first), _figures(contexts[-1], last))
-        self._simulated = {end.context: end for end in ends}
+        first, last = results[min(results)], results[max(results)]
+        self._simulated = {context: _figures(context, each) for context, each in results.items()}
+        ends = tuple(self._simulated.values())
         self._assignment: Mapping[str, str] = first.schedule.assignment
         self._changing = [each.name for each in first.graph.layers if shape_of(each) != shape_of(last.graph[each.name])]
         self._parts = {placed.name: first.hardware.with_one(placed.name) for placed in first.hardware.accelerators}
         known = (*COMPONENTS, *(name for end in ends for name in end.energy_by_component_pj))
         self._components = tuple(dict.fromkeys(known))
         self._known: dict[int, tuple[float, ...]] = {}
-        self._sizes = {
-            context: sizes_of(each.graph, self._changing)
-            for context, each in {contexts[0]: first, contexts[-1]: last}.items()
-        }
+        self._sizes = {context: sizes_of(each.graph, self._changing) for context, each in results.items()}
         self._even: list[tuple[int, int]] = []
         """Between which contexts sizes grow evenly."""
 

@@ -113,9 +113,11 @@ def evaluate(
     memo: PriceMemo | None = None,
     beside_best: bool = False,
     explained: bool = True,
+    later: bool = False,
 ) -> SystemResult:
     """Place a graph on a system and simulate a first inference, and a second for the steady state.
 
+    `later` gives the figures of the second, which finds what the first has left on chip, in place of the first's.
     `beside_best` asks what the best schedule would give, where the chosen one is far from it. Who asks for thousands
     of results needs none `explained`: no bound beside the schedule, no causes for which the simulation differs.
     """
@@ -127,7 +129,7 @@ def evaluate(
     judged = foreseen(placement, on_chip) if explained else Foreseen(schedule=found)
     parted = STACKING if judged.costs is None else ACTIVATIONS
     watcher = CauseRecorder(costs, judged.costs or placement.predicted or placement.alone, parted)
-    timeline, steady = inferences(placement, on_chip, watcher if explained else None)
+    timeline, steady = inferences(placement, on_chip, watcher if explained else None, later=later)
     measured = metrics(timeline, system, graph)
     _check_deadline(placement, max(measured.latency_ps, steady.latency_ps))
     layers = partial(_layers, placement, measured, timeline)
