@@ -50,6 +50,9 @@ MAX_PAIRS = 600
 MAX_MOVES = 600
 """Moves of a unit that are tried on what the program finds, for all calls together: a choice."""
 
+MAX_PREDICTED = 240_000
+"""Units of all problems that those moves predict anew, by which a larger one has fewer of them: a choice."""
+
 MAX_UNITS = 2000
 """Units above which the program is not tried: HiGHS does not keep a time limit while it simplifies one so large."""
 
@@ -75,7 +78,7 @@ class MakespanProgram:
         self.problem = arrays.problem
         self._arrays = arrays
         self._deadline_ps = deadline_ps
-        self._moves = MAX_MOVES
+        self._moves = min(MAX_MOVES, MAX_PREDICTED // len(self.problem.units))
         self._ends_s = time.monotonic() + budget_s
         self._share = 1 / 3 if objective_named(self.problem.objective).mixed else 1.0
         """Of the time left, for one call: a product needs bounds for several weights, the others for one."""
