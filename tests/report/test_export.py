@@ -12,9 +12,18 @@ from typer.testing import CliRunner
 import mensa_sim as ms
 from mensa_sim.cli.main import app
 from mensa_sim.errors import UsageError
-from mensa_sim.report.page.figure import bar, figure, scatter, title_lines
+from mensa_sim.report.page.figure import Drawn, bar, figure, scatter, title_lines
 from mensa_sim.report.slides import export
-from mensa_sim.report.slides.export import HEIGHT_PX, SCALE, WIDTH_PX, figure_csv, find_browser, on_slide, tables_of
+from mensa_sim.report.slides.export import (
+    HEIGHT_PX,
+    SCALE,
+    WIDTH_PX,
+    exported,
+    figure_csv,
+    find_browser,
+    on_slide,
+    tables_of,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -58,6 +67,13 @@ def test_a_figure_is_drawn_with_its_title_at_the_size_of_a_slide(compared: ms.Co
         assert content.startswith(PNG)
         width, height = (int.from_bytes(content[place : place + 4]) for place in (16, 20))
         assert (width, height) == (SCALE * WIDTH_PX, SCALE * HEIGHT_PX)
+
+
+@pytest.mark.skipif(find_browser() is None, reason="no browser on this machine")
+def test_a_figure_has_the_same_bytes_each_time_that_it_is_drawn() -> None:
+    drawn = Drawn(figure=figure("Two bars", "what", "time (s)", [bar(x=["a", "b"], y=[1.0, 2.0])]))
+    first, second = exported({"first": drawn, "second": drawn}, "", ["svg"]).values()
+    assert first == second
 
 
 def test_few_bars_have_their_values_and_many_have_not() -> None:

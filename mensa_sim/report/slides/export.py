@@ -68,10 +68,13 @@ SLIDE = {
 
 _DRAW = """
 (async () => {
+  let state; // ids within a figure are drawn at random: the same ones each time (Lehmer's generator)
+  Math.random = () => (state = (state * 48271) % 2147483647) / 2147483647;
   const made = {};
   for (const [name, figure] of Object.entries(figures)) {
     made[name] = {};
     for (const format of formats) {
+      state = 1;
       const { data, layout } = figure;
       const size = { width, height, scale: format === "svg" ? 1 : scale };
       made[name][format] = await Plotly.toImage({ data, layout }, { format, ...size });
