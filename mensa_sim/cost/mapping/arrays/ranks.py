@@ -4,6 +4,8 @@ Arrays of both, [figure, ...], of what mappings reach or are not below. Where ma
 array busy take the same time, those that may win are told by the second figure.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 from mensa_sim.arrays import Bools, Floats
@@ -49,9 +51,15 @@ def near(floors: Floats, task: Indices, reached: Floats) -> Bools:
 
 def least(floors: Floats, task: Indices, count: int) -> Bools:
     """[residency, entry] Those of least floors of each nest; where few fit, the first ones too."""
-    begin = np.searchsorted(task, task)
-    found = np.empty(floors.shape[1:], dtype=bool)
-    for row, first, second in zip(found, *floors, strict=True):
-        order = np.lexsort((second, first, task))
-        row[order] = np.arange(len(task)) - begin < count
+    found = np.ones(floors.shape[1:], dtype=bool)
+    cuts = np.flatnonzero(np.diff(task, prepend=-1, append=-1)).tolist()
+    for begin, end in pairwise(cuts):
+        if end - begin <= count:
+            continue
+        first, second = floors[..., begin:end]
+        found[:, begin:end] = few = first <= np.partition(first, count - 1, axis=1)[:, count - 1 : count]
+        for row in np.flatnonzero(few.sum(axis=1) > count).tolist():
+            equal = np.flatnonzero(few[row])
+            order = np.lexsort((second[row, equal], first[row, equal]))
+            found[row, begin + equal[order[count:]]] = False
     return found
