@@ -6,7 +6,9 @@ chain that is no worse where any of the operands never come again, or always do,
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from functools import reduce
+from itertools import pairwise, product
+from operator import and_, or_
 
 import numpy as np
 
@@ -21,6 +23,9 @@ from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.workload.dims import OPERANDS, Operand, relevant
+
+_BLOCK = 64
+"""Rows of a kind that are compared with all others of it at once, if kinds have more: a choice."""
 
 
 class Rivals:
@@ -157,15 +162,37 @@ def front(kind: Indices, values: Floats) -> Indices:
     >>> front(np.array([0, 0, 0, 1]), np.array([[1.0, 2, 3, 9], [5.0, 5, 4, 9]])).tolist()
     [0, 2, 3]
     """
-    left: Indices = np.lexsort((*values[::-1], kind))
-    rows = values.T[left]  # [place, figure]
+    left: Indices = np.lexsort((*values[::-1], kind))  # so that none lies behind a later one
+    rows = values[:, left]
     kept = np.diff(kind[left], prepend=-1) != 0
-    kept[1:] |= (rows[1:] < rows[:-1]).any(axis=1)  # most are no better than their neighbour, which is found at once
-    left, rows, found = left[kept], rows[kept], []
+    # Most are no better than their neighbour, which is found at once.
+    kept[1:] |= (rows[:, 1:] < rows[:, :-1]).any(axis=0)
+    left, rows, found = left[kept], rows[:, kept], [left[:0]]
     while len(left):
         begins = np.flatnonzero(np.diff(kind[left], prepend=-1))
+        if len(left) > _BLOCK * len(begins):
+            ends = pairwise([*begins.tolist(), len(left)])
+            found += [left[begin:end][_front_of_one(rows[:, begin:end])] for begin, end in ends]
+            break
         found.append(left[begins])
         against = np.repeat(begins, np.diff(begins, append=len(left)))
-        kept = (rows[against] > rows).any(axis=1)
-        left, rows = left[kept], rows[kept]
-    return np.sort(np.concatenate(found)) if found else left
+        kept = reduce(or_, (each[against] > each for each in rows))
+        left, rows = left[kept], rows[:, kept]
+    return np.sort(np.concatenate(found))
+
+
+def _front_of_one(rows: Floats) -> Indices:
+    """The same of rows of one kind, [figure, row], none of which lies behind a later one: many at once."""
+    left, found = np.arange(rows.shape[1]), []
+    while len(left):
+        some, left = left[:_BLOCK], left[_BLOCK:]
+        best = some[~np.triu(_behind(rows[:, some], rows[:, some]), 1).any(axis=0)]
+        found.append(best)
+        left = left[~_behind(rows[:, best], rows[:, left]).any(axis=0)]
+    return np.concatenate(found)
+
+
+def _behind(some: Floats, others: Floats) -> Bools:
+    """[one, other] Where one of some rows is at most equal to another one in every figure, [figure, row]."""
+    found: Bools = reduce(and_, (own[:, None] <= each for own, each in zip(some, others, strict=True)))
+    return found
