@@ -12,7 +12,8 @@ class ExpectedCost:
     """Of an accelerator's stacks, in an objective to which a pJ and a ps add so much.
 
     Each layer does the work that it does by itself, and moves its parameters meanwhile; the first one what enters, the
-    last one what leaves. A true cost is mostly within a tenth.
+    last one what leaves. Of the stacks of four small networks on Pascal 61 to 100 % cost within a tenth of that, all
+    within a third; with buffers of 8 KB one in twelve, and some 25 times as much, as tiles fetch parameters again.
     """
 
     def __init__(self, costs: Mapping[str, LayerCost], memory: Memory, rates: tuple[float, float]) -> None:
