@@ -85,3 +85,14 @@ def test_rooms_that_are_priced_together_are_each_their_own() -> None:
         costs = table.in_room(layer, accelerator, rooms)
         assert costs is not None
         assert costs[STREAMED].memory_read_bytes == walk(3, 40, rooms["activation_buffer"])
+
+
+def test_beside_a_softmax_other_layers_cost_what_each_costs_alone() -> None:
+    """One that is gone over once holds nothing in between, whoever is priced with it."""
+    (slow,) = softmax(3, 40).layers
+    add = replace(slow, name="add", operator="add", slices=0, slice_elements=0)
+    both = price(LayerGraph(name="g", layers=(slow, add), edges=()), EDGE_TPU)
+    alone = price(LayerGraph(name="g", layers=(add,), edges=()), EDGE_TPU)
+    assert both.cost("add", "edge_tpu", STREAMED) == alone.cost("add", "edge_tpu", STREAMED)
+    assert both.cost("add", "edge_tpu", STREAMED).buffered_bytes == {"activation": 0}
+    assert both.cost("softmax", "edge_tpu", STREAMED).buffered_bytes == {"activation": 40}

@@ -103,10 +103,10 @@ def _rows(asked: Sequence[PricedCase], found: Sequence[Mapped | None]) -> Iterat
     if len(asked) > 1:
         repeats, work = _repeats(asked), work_of([each.pricer for each in asked])
     counts, buffered = _counted(asked, [best for best in found if best is not None])
-    if np.any(work.slices) and pricer.accelerator.buffer("activation") is not None:
-        streams = repeats.fetches["input"] > 0
-        buffered = {"activation": slice_kept_bytes(work, repeats, shared=True) * streams}
     rows = billed(pricer.accelerator, pricer.energy, precision_of(pricer.layer), repeats, counts, work).rows(len(asked))
+    between = slice_kept_bytes(work, repeats, shared=True) * (repeats.fetches["input"] > 0)
+    if pricer.accelerator.buffer("activation") is not None and (counts is None or np.any(work.slices)):
+        buffered["activation"] = np.where(work.slices, between, buffered.get("activation", 0))
     held = {name: np.broadcast_to(size, len(asked)).tolist() for name, size in buffered.items()}
     for index, row in enumerate(rows):
         own = {name: int(each[index]) for name, each in held.items()}
