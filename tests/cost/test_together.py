@@ -57,6 +57,7 @@ def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject
     target = (MEMORY, energy_of(spec), data.draw(st.sampled_from(["latency", "energy", "edp"])))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "_FEW", 0)
+        patch.setattr(search, "_WHOLE", data.draw(st.sampled_from([0, search._WHOLE])))
         patch.setattr(candidates, "_FIRST", 4)
         patch.setattr(candidates, "_PIECE", 50)
         together = price_layers(jobs, *target)

@@ -3,8 +3,8 @@
 Few entries are priced in every order. Of each of many a bound is priced first, which none of its orders of loops is
 below. The entries whose bound is least are priced in every order; then those whose bound is not above what these reach.
 The others hold no winner, nor do those whose bound is only equal and that take more of what the objective does not
-count. Behind several SRAMs it is so with chains of inner tiles first, and then with the last tiles around those that
-may hold a winner.
+count. Behind several SRAMs, and where registers hold many tiles, it is so with chains of inner tiles first, and then
+with the last tiles around those that may hold a winner.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,6 +46,8 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
 
 _FEW = 512
 """Entries that are all priced in every order, as telling which of them may win takes longer: a choice."""
+_WHOLE = 1024
+"""Entries of a nest, in the mean, above which chains are told apart first behind a single SRAM too: a choice."""
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _SOME = 50
@@ -100,8 +102,12 @@ class Search:
         self._inner_stages = stage_count(tasks[0].ways) - 2
         self.inner = ROTATIONS if self._inner_stages else inner_orders(self.target.accelerator.dataflow.stationary)
         self._pool = TilePool(tasks)
-        self.whole = None if self._inner_stages else self._space(first_chains(self._pool))
         self.floors = Floors(tasks)
+
+    @cached_property
+    def whole(self) -> Candidates | None:
+        """All candidates; none behind several SRAMs, where they are too many."""
+        return None if self._inner_stages else self._space(first_chains(self._pool))
 
     def _space(self, some: Chains, last: Mapping[int, LastTiles] | None = None) -> Candidates:
         return Candidates(self._pool, some, self.groups, self.inner, self.outer, LastChoices(self._pool, some, last))
@@ -130,7 +136,7 @@ class Search:
 
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
-        if self.whole is not None:
+        if sum(task.entries for task in self.tasks) <= _WHOLE * len(self.tasks) and self.whole is not None:
             return self.whole if len(self.whole) <= _FEW else self.whole.hopeful(residencies)
 
         anything = reached = np.full((2, len(residencies), len(self.tasks)), np.inf)
@@ -169,11 +175,12 @@ class Search:
             return best(self._space(few, last).reached(residencies), few.task) if len(few.task) else anything
 
         some = first_chains(self._pool)
-        told = np.bincount(some.task).max() > _FIRST  # all are followed otherwise
+        deep = self._inner_stages > 0
+        told = not deep or np.bincount(some.task).max() > _FIRST  # all are followed otherwise
         some, floors = floored(some if told else grown(self._pool, some))
         reached = followed(some, floors, _FIRST)
         some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
-        some = grown(self._pool, some) if told else some
+        some = grown(self._pool, some) if told and deep else some
         while len(some.task):
             some, floors = floored(some, hopeful=True)
             for task in set(np.flatnonzero(np.bincount(some.task) > _SOME).tolist()) - last.keys() if timed else ():

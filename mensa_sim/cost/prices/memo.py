@@ -199,7 +199,7 @@ Key = TypeVar("Key")
 Job = tuple[Layer, Steps, PeArray]
 """A layer on an accelerator, of whose levels it may have less than all."""
 
-_TOGETHER = 64
+_TOGETHER = 256
 """Jobs of one accelerator that are looked up and priced together: a choice."""
 
 

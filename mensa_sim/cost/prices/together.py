@@ -16,8 +16,7 @@ from mensa_sim.hardware.memory import Memory
 _ENTRIES = 65536
 """Entries of one search, at most some 16 MiB: enough that calls cost little. A choice."""
 _CHAINS = 32
-"""Entries that each tile of the registers counts as behind several SRAMs, where chains of tiles are told apart first: a
-choice."""
+"""Entries that each tile of the registers counts as: a choice."""
 
 
 def price_layers(jobs: Sequence[Job], memory: Memory, energy: EnergyModel, objective: str) -> list[Priced]:
@@ -79,7 +78,7 @@ def _searches(pricers: Sequence[Pricer]) -> Iterator[tuple[Search, list[int]]]:
     for place, task in enumerate(pricer.task for pricer in pricers):
         if task is None or not task.registers:
             continue
-        own = _CHAINS * len(task.registers) if task.inner_rooms else task.entries
+        own = _CHAINS * len(task.registers)
         if places and entries + own > _ENTRIES:
             yield _search_of(pricers, places), places
             places, entries = [], 0
