@@ -203,6 +203,12 @@ def test_of_few_assignments_the_best_is_the_least_that_any_simulates_and_none_is
         assert values(best)[steady] == pytest.approx(min(found), rel=1e-9)
         floors = least_values(placed.costs, placed.problem, np.array(every), steady=steady)
         assert all(floor <= value for floor, value in zip(floors, found, strict=True))
+        fewer = {
+            key: cost for key, cost in placed.costs.costs.items() if key[:2] != ("l1", placed.problem.accelerators[2])
+        }
+        able = [number for number, each in enumerate(every) if each[1] != 2]
+        left = least_values(replace(placed.costs, costs=fewer), placed.problem, np.array(every)[able], steady=steady)
+        assert left == [floors[number] for number in able]
 
 
 def test_a_supply_that_is_cut_counts_where_flows_are_compared() -> None:

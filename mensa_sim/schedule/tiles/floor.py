@@ -88,8 +88,8 @@ def least_values(
     for place, placed in enumerate(system.accelerators):
         own = least_on(placed, costs, steady=steady)
         for index, unit in enumerate(problem.units):
-            some = [own[layer] for layer in unit.layers if layer in own]
-            least[:, index, place] = [sum(each) for each in zip(*((pj, *times) for pj, times in some), strict=True)]
+            for pj, times_ps in (own[layer] for layer in unit.layers if layer in own):
+                least[:, index, place] += pj, *times_ps
     pj, own_ps, moved_ps = least[:, np.arange(shape[1]), assignments]
     memories = np.array([list(system.memories).index(placed.memory) for placed in system.accelerators])
     loads = [(own_ps * (assignments == place)).sum(axis=1) for place in range(shape[2])]
