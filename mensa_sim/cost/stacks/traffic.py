@@ -96,7 +96,7 @@ def kept_parameters(sizes: Mapping[str, int], tiles: int, room: Room) -> frozens
         return frozenset(name for name, size in sizes.items() if size)
     left //= STREAMING_SHARE
     kept: set[str] = set()
-    for name in sorted(sizes, key=lambda each: (-sizes[each], each)):
+    for name in sorted(sizes, key=lambda each: -sizes[each]):
         if 0 < sizes[name] <= left:
             kept.add(name)
             left -= sizes[name]

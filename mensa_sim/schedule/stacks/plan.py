@@ -1,6 +1,7 @@
 """Which layers of a placed graph run as stacks: cut by the objective, as far as it is known of layers one by one."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby, islice
 
 from mensa_sim.cost.layer_cost import LayerCost, Residency
@@ -17,8 +18,9 @@ from mensa_sim.records import dataclass
 from mensa_sim.schedule.data_plan import Stack
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule
+from mensa_sim.schedule.stacks.alike import alike_layers
 from mensa_sim.schedule.stacks.cut import Cutter, Segment, stacks_on
-from mensa_sim.schedule.stacks.expected import ExpectedCost
+from mensa_sim.schedule.stacks.expected import ExpectedCost, at_rates
 from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 
 UNKNOWN_TILES = "{accelerator} was measured, or a host feeds it: what it takes for a tile is not known"
@@ -49,8 +51,12 @@ class StackPlanner:
         self._tiles: dict[tuple[tuple[str, ...], int], StackTiles | None] = {}
         """By layers and rows; none where they are no stack."""
         self._pricers: dict[str, StackPricer] = {}
+        self._expected: dict[str, ExpectedCost] = {}
         self._known: dict[Stack, PricedStack | None] = {}
         """None where they do not fit."""
+        self._alike = graph.made_once("alike layers", lambda: alike_layers(graph, self._planes, self._readers))
+        self._first: dict[tuple[int, ...], tuple[str, ...]] = {}
+        """Of stacks of alike layers the first that was asked for."""
         names, units = problem.accelerators, problem.units
         self._able = {
             name: {
@@ -219,17 +225,17 @@ class StackPlanner:
         pricer, costs = self._pricer(accelerator), self._costs
         if pricer is None:
             return
-        able = [name for name in order if name in self._able[accelerator]]
-        alone = {name: costs.cost(name, accelerator) for name in able}
-        expected = ExpectedCost(alone, costs.system.memory_of(accelerator), rates)
+        if accelerator not in self._expected:
+            alone = {name: costs.cost(name, accelerator) for name in self._able[accelerator]}
+            self._expected[accelerator] = ExpectedCost(alone, costs.system.memory_of(accelerator), pricer.traffic)
+        expected = self._expected[accelerator]
 
         def expect(size: TilingSize) -> float | None:
-            moved = pricer.traffic(size)
-            return None if moved is None else expected.value(size.layers[::-1], moved)
+            return expected.value(size, rates)
 
         yield from stacks_on(accelerator, order, self._able[accelerator], self._tilings, expect)
         for end in range(2, len(order) + 1):
-            yield self._in_parts(pricer, expected, order, end)
+            yield self._in_parts(pricer, expected, order, end, rates)
 
     def _priced(
         self, order: Sequence[str], segments: Sequence[Segment]
@@ -241,7 +247,7 @@ class StackPlanner:
             yield from zip(here, [] if pricer is None else self._together(pricer, stacks), strict=True)
 
     def _in_parts(
-        self, pricer: StackPricer, expected: ExpectedCost, order: Sequence[str], end: int
+        self, pricer: StackPricer, expected: ExpectedCost, order: Sequence[str], end: int, rates: tuple[float, float]
     ) -> Iterator[Segment]:
         """Cuts of two products, the second the last before `end`, along the channels between them; the best first."""
         earlier, accelerator = range(end - 2, -1, -1), pricer.accelerator.name
@@ -254,7 +260,7 @@ class StackPlanner:
             return
         for cut in products.fitting(pricer):
             if cut.parts > 1:
-                value = expected.value(names, products.traffic(cut))
+                value = at_rates(expected.of(names, products.traffic(cut)), rates)
                 yield Segment(
                     begin=begin, end=end, value=value, accelerator=accelerator, rows=cut.rows, parts=cut.parts
                 )
@@ -266,13 +272,20 @@ class StackPlanner:
         return [priced if priced and self._gains(priced, rates) else None for priced in self._together(pricer, stacks)]
 
     def _together(self, pricer: StackPricer, stacks: Sequence[Stack]) -> list[PricedStack | None]:
-        """Each stack with its costs, if it fits."""
-        tiled = {stack: self._tiled(pricer, stack) for stack in stacks if stack not in self._known}
+        """Each stack with its costs, if it fits; of those of alike layers the first is priced."""
+        firsts = {stack: self._first_like(stack) for stack in stacks if stack not in self._known}
+        new = dict.fromkeys(first for first in firsts.values() if first not in self._known)
+        tiled = {stack: self._tiled(pricer, stack) for stack in new}
         pricer.expect(each for each in tiled.values() if each is not None)
         for stack, each in tiled.items():
             costs = None if each is None else pricer.costs(each)
             self._known[stack] = None if costs is None else PricedStack(stack=stack, costs=costs)
+        self._known |= {stack: _named(self._known[first], stack) for stack, first in firsts.items()}
         return [self._known[stack] for stack in stacks]
+
+    def _first_like(self, stack: Stack) -> Stack:
+        """The first that was asked for of stacks that differ in names alone."""
+        return replace(stack, layers=self._first.setdefault(tuple(map(self._alike.get, stack.layers)), stack.layers))
 
     def _gains(self, priced: PricedStack, rates: tuple[float, float]) -> bool:
         on = priced.stack.accelerator
@@ -283,6 +296,14 @@ class StackPlanner:
         """What layers one after another add to the objective."""
         bandwidth = self._costs.system.memory_of(accelerator).effective_bytes_per_s
         return sum(cost.energy_pj for cost in costs.values()) * rates[0] + latency_ps(costs, bandwidth) * rates[1]
+
+
+def _named(priced: PricedStack | None, stack: Stack) -> PricedStack | None:
+    """What another stack costs whose layers differ in names alone."""
+    if priced is None or priced.stack == stack:
+        return priced
+    costs = zip(stack.layers, priced.costs.values(), strict=True)
+    return PricedStack(stack=stack, costs={name: cost.of(name, stack.accelerator) for name, cost in costs})
 
 
 def latency_ps(costs: Mapping[str, LayerCost], bandwidth_bytes_per_s: float) -> int:
