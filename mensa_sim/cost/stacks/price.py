@@ -16,6 +16,7 @@ from mensa_sim.cost.stacks.over_tiles import OverTiles, RowMove
 from mensa_sim.cost.stacks.tile import LayerTiles, StackTiles
 from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic, room_of, stack_traffic, weights_of
+from mensa_sim.hardware.accelerator import BUFFERS
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.hardware.system import PlacedAccelerator
@@ -153,6 +154,25 @@ class StackPricer:
         """Map the tiles of stacks that will be priced together, which takes less time than one after another."""
         each = (tile for stack in stacks for layer in stack.layers for tile in layer.tiles)
         new = {key: (tile, case) for tile, case, _ in each if (key := _key(tile, case)) not in self._known}
+        beside_nothing = {key: _key(tile, _alone(case)) for key, (tile, case) in new.items() if _is_mapped(tile)}
+        self._price({beside_nothing[key]: (new[key][0], _alone(new[key][1])) for key in beside_nothing})
+        for key, alone in beside_nothing.items():
+            cost, case = self._known[alone], new[key][1]
+            if cost is None or self._leaves(cost, case.taken_bytes):
+                self._known[key] = None if cost is None else _beside(cost, case)
+        self._price(new)
+
+    def _leaves(self, cost: LayerCost, taken_bytes: tuple[int, int]) -> bool:
+        """Whether a mapping for all the room leaves what others take: then it is the best of those that do, too."""
+        sizes = self._accelerator.buffer_bytes
+        return all(
+            name not in sizes or max(1, cost.buffered_bytes.get(name, 0)) + taken <= sizes[name]
+            for name, taken in zip(BUFFERS, taken_bytes, strict=True)
+        )
+
+    def _price(self, tiles: Mapping[Hashable, tuple[Layer, TileCase]]) -> None:
+        """Know the prices of tiles, by their keys."""
+        new = {key: tile for key, tile in tiles.items() if key not in self._known}
         places = {key: self._place(tile, case) for key, (tile, case) in new.items()}
         priced = self._memo.get(list(dict.fromkeys(places.values())))
         asked: dict[Hashable, PricedCase] = {}
@@ -195,6 +215,14 @@ class StackPricer:
 
 def _key(layer: Layer, case: TileCase) -> Hashable:
     return shape_of(layer), case
+
+
+def _is_mapped(layer: Layer) -> bool:
+    return layer.nest is not None and not layer.slices
+
+
+def _alone(case: TileCase) -> TileCase:
+    return replace(case, taken_bytes=(0, 0))
 
 
 def _beside(cost: LayerCost, case: TileCase) -> LayerCost:

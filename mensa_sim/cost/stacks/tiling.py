@@ -23,7 +23,7 @@ def _key(layer: str, read: Read) -> _Key:
     return read.producer, layer if read.producer is None or read.from_memory else None, read.weight
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TilingSize:
     """What a stack in tiles takes and moves, whatever it runs on."""
 

@@ -285,7 +285,8 @@ class StackPlanner:
 
     def _first_like(self, stack: Stack) -> Stack:
         """The first that was asked for of stacks that differ in names alone."""
-        return replace(stack, layers=self._first.setdefault(tuple(map(self._alike.get, stack.layers)), stack.layers))
+        alike = tuple(self._alike[name] for name in stack.layers)
+        return replace(stack, layers=self._first.setdefault(alike, stack.layers))
 
     def _gains(self, priced: PricedStack, rates: tuple[float, float]) -> bool:
         on = priced.stack.accelerator

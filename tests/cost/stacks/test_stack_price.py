@@ -5,11 +5,17 @@ from dataclasses import replace
 
 import pytest
 
+from mensa_sim.cost.counts.tally import Repeats
+from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import LayerCost
+from mensa_sim.cost.prices.cases import PricedCase
+from mensa_sim.cost.prices.layer import Pricer
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.rooms import with_room
+from mensa_sim.cost.prices.together import costs_together
+from mensa_sim.cost.recurrent import Steps
 from mensa_sim.cost.stacks.planes import Plane, planes_of
-from mensa_sim.cost.stacks.price import StackPricer, TiledLayer, TiledStack
+from mensa_sim.cost.stacks.price import StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.tile import stack_tiles
 from mensa_sim.cost.stacks.tiling import Tiling, tiling_of
 from mensa_sim.cost.stacks.traffic import can_stack
@@ -18,8 +24,11 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.schedule.stacks.plan import latency_ps
 from mensa_sim.units import transfer_ps
+from mensa_sim.workload.dims import Operand
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
+
+LEVELS = "parameter_buffer", "activation_buffer"
 
 
 class Stacks:
@@ -36,8 +45,8 @@ class Stacks:
         ends = {layer.name: ("",) if layer.model_output_bytes else () for layer in graph.layers}
         self.readers = {name: (*graph.successors(name), *ends[name]) for name in self.layers}
         placed = system.accelerator(accelerator)
-        placed = replace(placed, spec=with_room(placed.array, rooms or {}))
-        self.pricer = StackPricer(placed, self.memory, "edp", self.layers, PriceMemo())
+        self.placed = replace(placed, spec=with_room(placed.array, rooms or {}))
+        self.pricer = StackPricer(self.placed, self.memory, "edp", self.layers, PriceMemo())
 
     def tilings(self, lengths: Sequence[int], rows: Sequence[int]) -> Iterator[Tiling]:
         names = list(self.layers)
@@ -145,6 +154,29 @@ def alone(stacks: Stacks, layer: TiledLayer, place: int) -> list[LayerCost]:
     costs = stacks.pricer.costs(TiledStack(layers=tuple(layers), tiles=1, stay={}))
     assert costs is not None
     return list(costs.values())
+
+
+@pytest.mark.parametrize("left_bytes", [(2048, 2048), (1024, 2048), (2048, 600), (700, 500), (64, 200), (1, 1)])
+def test_a_tile_is_mapped_to_what_others_leave_of_the_levels(left_bytes: tuple[int, int]) -> None:
+    stacks = Stacks(chain((8, 16, 3), (16, 8, 1)), "pascal", rooms=dict.fromkeys(LEVELS, 2048))
+    array, taken_bytes = stacks.pricer.accelerator, (2048 - left_bytes[0], 2048 - left_bytes[1])
+    less = with_room(array, dict(zip(LEVELS, left_bytes, strict=True)))
+    energy = energy_model(stacks.placed, stacks.memory)
+    for layer in stacks.layers.values():
+        steps = Steps(nest=layer.nest, steps=1, resident=False)
+        for kept in (frozenset[Operand](), frozenset[Operand]({"input"})):
+            fetches: dict[Operand, int] = {"weight": 1, "input": int(not kept), "output": 1}
+            case = TileCase(kept=kept, fetches=(1, int(not kept), 1), taken_bytes=taken_bytes)
+            tile = TiledLayer(name=layer.name, tiles=((layer, case, 1),), crossings=())
+            found = stacks.pricer.costs(TiledStack(layers=(tile,) * 3, tiles=1, stay={}))
+            pricer = Pricer(layer, less, stacks.memory, energy, steps, "edp")
+            asked = PricedCase(pricer=pricer, repeats=Repeats(steps=1, fetches=fetches), kept=kept)
+            (mapped,) = costs_together([asked])
+            assert (found is None) == (mapped is None)
+            for each in (found or {}).values():
+                assert mapped is not None
+                assert (each.compute_cycles, each.memory_bytes) == (mapped.compute_cycles, mapped.memory_bytes)
+                assert each.dynamic_pj == mapped.dynamic_pj
 
 
 def own_ps(memory: Memory, size_bytes: int) -> int:
