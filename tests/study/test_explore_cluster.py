@@ -13,7 +13,7 @@ from killed import HANGS_S
 from space_files import write_space
 
 from mensa_sim.api.explore import explore
-from mensa_sim.errors import UsageError
+from mensa_sim.errors import MensaError, UsageError
 from mensa_sim.study.explore import cluster as explore_cluster
 from mensa_sim.study.explore.result import ExploreResult
 
@@ -70,6 +70,15 @@ def test_a_server_that_never_speaks_is_told_before_any_design_is_run(
     assert explore(write_space(tmp_path), folder=tmp_path / "out", trials=1).trials == 1
 
 
+def test_a_cluster_that_is_lost_before_any_design_is_run_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(explore_cluster, "_connected", mock.Mock())
+    monkeypatch.setattr(explore_cluster, "_threads", mock.Mock(side_effect=OSError("Stream is closed\nand more")))
+    with pytest.raises(
+        MensaError, match=r"^--cluster here: was lost before any design was run: OSError: Stream is closed$"
+    ):
+        explore_cluster.DaskCluster(mock.Mock(), "here")
+
+
 def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: ExploreResult, tmp_path: Path) -> None:
     killed: list[int] = []
 
@@ -83,3 +92,17 @@ def test_killing_a_worker_in_the_middle_changes_nothing(cluster: Any, local: Exp
     result = explore(space, folder=tmp_path / "out", cluster=cluster.scheduler_address, progress=kill_one)
     assert killed
     assert outcomes(result) == outcomes(local)
+
+
+def test_designs_that_a_lost_scheduler_leaves_are_run_when_the_search_goes_on(
+    cluster: Any, local: ExploreResult, tmp_path: Path
+) -> None:
+    def lose(done: int, wanted: int | None, last: str) -> None:
+        for client in distributed.Client._instances if done == 3 else ():
+            client.loop.add_callback(client.scheduler_comm.comm.abort)
+
+    space, folder = write_space(tmp_path), tmp_path / "out"
+    with pytest.raises(MensaError, match="lost its scheduler; what was finished is kept, add --resume to go on"):
+        explore(space, folder=folder, cluster=cluster.scheduler_address, progress=lose)
+    found = outcomes(explore(space, folder=folder, resume=True, trials=5))
+    assert found == outcomes(local)[: len(found)]

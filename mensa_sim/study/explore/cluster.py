@@ -1,6 +1,7 @@
 """Evaluating designs on a Dask cluster, the same evaluations as on this machine (extra `cluster`)."""
 
 import logging
+from concurrent.futures import CancelledError
 from queue import Empty, Queue
 from threading import Thread
 from typing import Any, cast
@@ -19,26 +20,36 @@ class DaskCluster(Workers):
     """Evaluates on the workers of a Dask cluster.
 
     The scheduler gives the tasks of a worker that dies to others; one that takes worker after worker with it counts
-    as failed. The setup is a task too, so that it can be made again where the worker that held it is gone.
+    as failed. The setup is a task too, so that it can be made again where the worker that held it is gone. Without the
+    scheduler the search ends, and what is under way counts as not begun.
     """
 
     def __init__(self, setup: Setup, address: str) -> None:
         try:
             from distributed import Client, as_completed
+            from distributed.comm.core import CommClosedError
         except ImportError as error:
             raise UsageError("--cluster needs the extra `cluster`: pip install 'mensa-sim[cluster]'") from error
+        self._address = address
+        self._losses = (CancelledError, CommClosedError)
+        """What is raised about a task where the scheduler is lost: nobody here cancels any."""
         self._client: Any = _connected(Client, address)
         try:
             self.capacity = 2 * _threads(self._client, address)
             self._setup = self._client.submit(_same, setup, setup.digest(), pure=False)
-        except BaseException:
+        except BaseException as error:
             self._client.close()
-            raise
+            if isinstance(error, MensaError) or not isinstance(error, Exception):
+                raise
+            raise MensaError(f"--cluster {address}: was lost before any design was run: {_said(error)}") from error
         self._under_way: dict[Any, Task] = {}
         self._completed = cast(Any, as_completed)(loop=self._client.loop)
 
     def submit(self, task: Task) -> None:
-        future = self._client.submit(_evaluate, self._setup, task, pure=False, retries=1)
+        try:
+            future = self._client.submit(_evaluate, self._setup, task, pure=False, retries=1)
+        except Exception as error:  # each version has its own for a scheduler that it lost
+            raise self._lost() from error
         self._under_way[future] = task
         self._completed.add(future)
 
@@ -47,12 +58,17 @@ class DaskCluster(Workers):
         task = self._under_way.pop(future)
         try:
             outcome: DesignOutcome = future.result()
+        except self._losses as error:
+            raise self._lost() from error
         except Exception as error:  # whatever a cluster raises about one task is that task's fault
-            detail = (
-                f"the cluster gave it up: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+            detail = f"the cluster gave it up: {_said(error)}"
             return DesignOutcome(number=task.number, point=task.point, state="failed", detail=detail)
         return outcome
+
+    def _lost(self) -> MensaError:
+        return MensaError(
+            f"--cluster {self._address}: lost its scheduler; what was finished is kept, add --resume to go on"
+        )
 
     def close(self) -> None:
         self._client.close()
@@ -60,7 +76,8 @@ class DaskCluster(Workers):
 
 def _connected(client: Any, address: str) -> Any:
     """A client of the cluster at an address; `UsageError` where none answers."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):  # it gives each a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     answers: Queue[Any] = Queue()
     # A server that takes connections and never speaks keeps the client's constructor for ever, whatever its timeout.
     Thread(target=_connect, args=(client, address, answers), daemon=True).start()
@@ -103,6 +120,12 @@ def _threads(client: Any, address: str) -> int:
     if not threads:
         raise MensaError(f"--cluster {address}: its workers are gone")
     return threads
+
+
+def _said(error: Exception) -> str:
+    """The kind of an error and its first line."""
+    first, _, _ = str(error).partition("\n")
+    return f"{type(error).__name__}: {first}"
 
 
 def _version() -> str:
