@@ -90,7 +90,7 @@ def pytest_collection() -> Iterator[None]:
 def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: Python need not walk through all of it again and again for garbage."""
     gc.freeze()
-    gc.set_threshold(200_000)
+    gc.set_threshold(2_000_000)
 
 
 REFERENCE = Path(__file__).resolve().parents[2] / "shared" / "reference"
