@@ -91,14 +91,15 @@ def test_where_data_lives_is_planned_for_the_longest_step_and_held_by_the_others
     planned = []
 
     def counted(placement: Placement, *rest: Any, **more: Any) -> Placement:
-        planned.append(placement.costs.graph.name)
+        planned.append((placement.costs.graph.name, placement.goal.steady))
         return with_data_plan(placement, *rest, **more)
 
     monkeypatch.setattr(placing, "with_data_plan", counted)
     file = written(tmp_path, more="conversation: {prompt_tokens: 40, new_tokens: 9, context_step: 1}")
     file.write_text(f"parameters: none\n{file.read_text()}")
     found = ran(file, "edge_tpu").main.metrics.streams["chat tokens"]
-    assert planned == ["small_prompt", "small", "small"] * 2, "of eight steps the first and the last, on both systems"
+    each = [("small_prompt", False), ("small", True), ("small", True)]
+    assert planned == each * 2, "of eight steps the first and the last, on both systems, as they follow others"
     step = ms.run(tmp_path / "small.yaml", system="edge_tpu", prompt_tokens=47, new_tokens=2).main
     assert found.max_ps == pytest.approx(step.latency_ps, rel=0.01), "the last step, and nothing on chip before it"
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,13 +14,16 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import STATIC, static_power
+from mensa_sim.hardware.system import System
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.generation.stretches import OFF_THE_LINE, linear_stretches
 from mensa_sim.study.run.placement import Goal
+from mensa_sim.study.run.result import SystemResult
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.workload.generation.model import Generate, Generation
 from mensa_sim.workload.generation.widths import ModelWidths, WeightGroup
+from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.models.decoder import Decoder
 
 SHAPE = {"layers": 2, "hidden": 64, "intermediate": 96, "heads": 4, "kv_heads": 2, "head_dim": 32, "vocab": 500}
@@ -58,9 +62,18 @@ def small(tmp_path: Path) -> Path:
 def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, conversations: int) -> None:
     """Across a jump of the arrays' fill (128 keys) and the bend of a window (140)."""
     asked, hardware = generation(conversations=conversations), load_system(system)
-    found = answer_on(asked, hardware, Goal(), evaluate)
+    goals: list[Goal] = []
+
+    def seen(graph: LayerGraph, system: System, goal: Goal, *rest: Any, **more: Any) -> SystemResult:
+        goals.append(goal)
+        return evaluate(graph, system, goal, *rest, **more)
+
+    found = answer_on(asked, hardware, Goal(), seen)
     assert found.answer is not None
-    kept = Goal(pins=found.step.schedule.assignment)
+    prompt, *later = goals
+    assert not prompt.steady
+    assert all(each.steady for each in later), "what stays on chip is chosen for steps that follow others"
+    kept = Goal(pins=found.step.schedule.assignment, steady=True)
     memo = PriceMemo()
     first, *others = asked.generate.steps
     steps = [evaluate(asked.step(first), hardware, kept, memo=memo)]

@@ -1,10 +1,11 @@
 """An answer of a model that generates, on one system: its prompt and its steps placed, simulated and added up.
 
 The prompt and the first step are placed each by itself; all other steps run where the first one does, since parameters
-stay where they are. The first step finds nothing on chip, any later one what the step before it has left there. The
-first and the last step are simulated, the second where it finds something, and one between. Any other costs what its
-layers cost by the cost table, found exactly where that grows evenly, and what the simulation added to it at the nearest
-ones, in proportion; where the one between is not what that says, more are simulated.
+stay where they are. The first step finds nothing on chip, any later one what the step before it has left there, and for
+later ones it is chosen what stays. The first and the last step are simulated, the second where it finds something, and
+one between. Any other costs what its layers cost by the cost table, found exactly where that grows evenly, and what the
+simulation added to it at the nearest ones, in proportion; where the one between is not what that says, more are
+simulated.
 """
 
 import math
@@ -96,9 +97,9 @@ def answer_on(
         prompt = evaluate(generation.prompt, system, replace(goal, pins=alone.pins), **shown)
         return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt, prompt=prompt)
     prompt = evaluate(generation.prompt, system, alone, **settings)
-    goal = replace(goal, pins=pins_in("steps", goal.pins))
+    goal = replace(goal, pins=pins_in("steps", goal.pins), steady=len(contexts) > 1)
     first = evaluate(generation.step(contexts[0]), system, goal, beside_best=explained, **shown)
-    kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
+    kept = replace(goal, scheduler="greedy", options={}, schedule_file=None, pins=first.schedule.assignment)
 
     def simulated(context: int) -> SystemResult:
         return evaluate(generation.step(context), system, kept, later=True, **settings)

@@ -229,13 +229,14 @@ def conversing(
     goal = replace(goal, flow=in_whole_layers(goal.flow))  # as in an answer by itself
     alone = replace(goal, pins=pins_in("prompt", goal.pins))
     if conversation.contexts:
-        alone, goal = replace(alone, schedule_file=None), replace(goal, pins=pins_in("steps", goal.pins))
+        alone = replace(alone, schedule_file=None)
+        goal = replace(goal, pins=pins_in("steps", goal.pins), steady=True)
     prompts = {tokens: placed(alone, answering(prompt_tokens=tokens).prompt) for tokens in conversation.prompts}
     steps: dict[tuple[int, int], Placement] = {}
     for batch in conversation.batches if conversation.contexts else ():
         joined = answering(conversations=batch * generation.generate.conversations)
         first = next(iter(steps.values()), None) or placed(goal, joined.step(conversation.contexts[0]))
-        kept = replace(alone, scheduler="greedy", options={}, pins=first.schedule.assignment)
+        kept = replace(goal, scheduler="greedy", options={}, schedule_file=None, pins=first.schedule.assignment)
         longest = placed(kept, joined.step(conversation.contexts[-1]))
         steps |= {(batch, each): as_longest(kept, joined.step(each), longest) for each in conversation.contexts[:-1]}
         steps[batch, conversation.contexts[-1]] = longest
