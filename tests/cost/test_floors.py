@@ -18,6 +18,7 @@ from mensa_sim.cost.mapping.arrays.fronts import Fronts
 from mensa_sim.cost.mapping.arrays.grid import LastChoices
 from mensa_sim.cost.mapping.arrays.last_tiles import LastTiles
 from mensa_sim.cost.mapping.arrays.ranks import TIES, best_of_nests
+from mensa_sim.cost.mapping.arrays.rivals import front
 from mensa_sim.cost.mapping.arrays.sides import outer_orders
 from mensa_sim.cost.mapping.candidates import ROTATIONS, stage_count
 from mensa_sim.cost.mapping.chains import first_chains, grown
@@ -99,3 +100,12 @@ def test_last_tiles_that_are_left_out_hold_no_winner_and_are_not_tried(machine: 
     assert (again == reached).all()
     assert len(left) < len(space), "tiles that leave out nothing say nothing"
     assert (space.some(np.arange(0)).reached(drawn.cases) == np.inf).all()  # as where none is left
+
+
+def test_of_many_rows_those_are_left_that_no_other_of_their_kind_is_at_most_equal_to() -> None:
+    """More of a kind than are compared one by one, many of them equal."""
+    drawn = np.random.default_rng(3)
+    kind, values = drawn.integers(0, 2, 600), drawn.integers(0, 9, (3, 600)).astype(np.float64)
+    behind = (values[:, :, None] <= values[:, None]).all(axis=0) & (kind[:, None] == kind)
+    behind &= ~behind.T | np.triu(np.ones_like(behind), 1)  # of equal rows the first stays
+    assert front(kind, values).tolist() == np.flatnonzero(~behind.any(axis=0)).tolist()

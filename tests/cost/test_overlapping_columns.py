@@ -195,7 +195,8 @@ def test_each_sum_leaves_once_where_those_that_wait_have_room_and_else_columns_c
     columns = layer.nest.output_elements if layer.nest else 0
     again = 4 * columns if layer.waiting_elements and waiting_bytes >= room and not kept else 0
     back = sum(line.read_bytes for line in cost.traffic if (line.operand, line.level) == ("output", "memory"))
-    if back > again:  # not all channels at once: sums leave and come back
+    if back > again:  # not all channels at once: sums leave, as wide as they are, and come back
+        assert cost.memory_write_bytes == back + (layer.output_bytes if again else 4 * layer.made_elements)
         return
     assert cost.memory_write_bytes == (0 if kept else layer.output_bytes + again)
     assert back == again
@@ -213,6 +214,8 @@ def test_columns_of_rows_too_wide_for_their_sums_to_wait_leave_and_come_back() -
     assert (beside.memory_read_bytes, beside.memory_write_bytes) == (read_bytes, layer.output_bytes)
     assert without.memory_read_bytes == read_bytes + columns_bytes
     assert without.memory_write_bytes == layer.output_bytes + columns_bytes
+    (beside_nest,) = [line for line in without.traffic if (line.operand, line.level) == ("vector", "activation_buffer")]
+    assert beside_nest.write_bytes == beside_nest.read_bytes == columns_bytes + layer.output_bytes
     there, back = (
         Route(legs=(Leg(resource=name, bandwidth_bytes_per_s=1e9, pj_per_byte={}),)) for name in ("to", "from")
     )

@@ -26,7 +26,7 @@ def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
     window = window_of(nest) if operand == "input" else None
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
     inside = tuple(dim for dim in mine if window is not None and split_dims(dim)[0] in WINDOW)
-    tiles = [{dim: data.draw(st.integers(1, unrolling.sizes[dim])) for dim in mine} for _ in range(3)]
+    tiles = [{dim: data.draw(st.integers(1, unrolling.sizes[dim])) for dim in mine} for _ in range(5)]
     sizes = {dim: np.full(len(tiles), float(unrolling.sizes[dim])) for dim in mine}
     extents = {dim: np.array([float(tile[dim]) for tile in tiles]) for dim in mine}
     seen = None
@@ -36,7 +36,7 @@ def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
         padded = [[np.pad(part, ((0, width - len(part)), (0, 0))) for part in shown[:2]] for shown in each]
         values, counts = (np.hstack(parts) for parts in zip(*padded, strict=True))
         seen = Classes(values, counts, np.hstack([first for _, _, first in each])), np.arange(len(tiles))
-    with patch("mensa_sim.cost.counts.tiles._AT_ONCE", data.draw(st.sampled_from([1, 1000]))):
+    with patch("mensa_sim.cost.counts.tiles._AT_ONCE", data.draw(st.sampled_from([1, 3, 5, 1000]))):
         found = tilings(operand, sizes, extents, seen)
     for column, tile in enumerate(tiles):
         alone = one_tiling(unrolling, operand, window, {**unrolling.sizes, **tile})

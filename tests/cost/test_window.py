@@ -56,6 +56,13 @@ def test_a_tap_that_reads_nothing_but_padding_counts_nothing() -> None:
     assert (list(found.values), list(found.counts), found.first) == looked_at(window, tile, nest)
 
 
+def test_a_large_filter_whose_many_tiles_see_different_parts_of_the_padding_is_counted_in_arrays() -> None:
+    nest, tile = LoopNest(OY=60, FY=51, input_height=60), (("OY", 3), ("OX", 1), ("FY", 2), ("FX", 1))
+    window = window_of(nest)
+    found = window_histogram(window, tile)
+    assert (list(found.values), list(found.counts), found.first) == looked_at(window, tile, nest)
+
+
 def test_a_long_signal_is_counted_without_a_look_at_each_of_its_samples() -> None:
     """Tiles of three outputs at stride two and five taps: nine samples each, but seven at both padded ends."""
     outputs = 3 * 10**12

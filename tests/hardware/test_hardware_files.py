@@ -170,6 +170,7 @@ def test_overrides_that_change_nothing_give_the_same_system() -> None:
         ("links.7.latency_ps=1", "not one of the places"),
         ("accelerators.pascal.clock_hz=-5", "clock_hz is -5"),
         ("memories.sram.efficiency=1", "unknown memory 'sram'; choose from lpddr4, stacked"),
+        ("memories.lpddr5.kind=lpddr5", "unknown memory 'lpddr5'; did you mean 'lpddr4'?"),
         ("memories.lpddr4.efficiency=NaN", "not a finite number"),
         ("accelerators.pascal.clock_hz=" + "9" * 400, "999... is not a finite number"),
     ],

@@ -197,12 +197,18 @@ def test_of_few_assignments_the_best_is_the_least_that_any_simulates_and_none_is
             own = replace(
                 goal, steady=steady, scheduler=lambda problem, each=each: [problem.accelerators[a] for a in each]
             )
-            found.append(values(evaluate(graph, system, own, memo=memo, explained=False))[steady])
+            ran = evaluate(graph, system, own, memo=memo, explained=False)
+            found.append((values(ran)[steady], (ran, ran.steady)[steady].latency_ps))
         best = evaluate(graph, system, replace(goal, steady=steady), memo=memo, explained=False)
         assert best.optimality.of_all == len(every) > best.optimality.tried
-        assert values(best)[steady] == pytest.approx(min(found), rel=1e-9)
-        floors = least_values(placed.costs, placed.problem, np.array(every), steady=steady)
-        assert all(floor <= value for floor, value in zip(floors, found, strict=True))
+        assert values(best)[steady] == pytest.approx(min(found)[0], rel=1e-9)
+        timed = replace(placed.problem, objective="latency")
+        floors, least_ps = (
+            least_values(placed.costs, each, np.array(every), steady=steady) for each in (placed.problem, timed)
+        )
+        assert all(floor <= value for floor, (value, _) in zip(floors, found, strict=True))
+        above = [latency_ps / floor_ps for floor_ps, (_, latency_ps) in zip(least_ps, found, strict=True)]
+        assert 1 <= min(above) < 1.02
         fewer = {
             key: cost for key, cost in placed.costs.costs.items() if key[:2] != ("l1", placed.problem.accelerators[2])
         }

@@ -409,6 +409,13 @@ def test_lanes_that_no_factor_of_timeloop_fixes_are_for_what_is_free(
     assert [line for line in made.chosen if line.startswith("PE, ")] == ([] if told is None else [told])
 
 
+def test_a_factor_of_timeloop_beyond_the_instances_is_left_out(tmp_path: Path) -> None:
+    given = "permutation: [N, P, Q, R, S, C, M], factors: [N=1, P=1, Q=1, R=1], split: 4"
+    made = converted(tmp_path, core_yaml=TIMELOOP.replace(given, "permutation: [S, M], factors: [M=24], split: 0"))
+    assert [(axis.size, axis.dims) for axis in array(tmp_path, "core").dataflow.axes[1:]] == [(12, ("FY", "K"))]
+    assert "PE.constraints.spatial.factors.M=24" in made.left_out
+
+
 def test_an_architecture_of_timeloop_for_matrix_products_keeps_their_three_tensors(tmp_path: Path) -> None:
     text = TIMELOOP
     for convolution, product in (

@@ -3,8 +3,9 @@
 import random
 from collections.abc import Sequence
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from mensa_sim.study.run import flows
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.result import SystemResult
 from mensa_sim.study.run.run import evaluate
+from mensa_sim.study.run.tried import TriedPlan, best_of
 from mensa_sim.workload.load import load_workload
 
 KNOWN = ("greedy", "mensa", "heft", "single:pascal", "single:jacquard")
@@ -170,6 +172,20 @@ def test_it_is_the_same_when_found_on_disk(tmp_path: Path) -> None:
     assert (again.schedule, again.optimality, again.layers) == (first.schedule, first.optimality, first.layers)
     assert first.optimality.gap == 0
     assert first.schedule.assignment != evaluate(graph, system, Goal(scheduler="optimal")).schedule.assignment
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_plan_is_ruled_out_by_its_floor_just_where_one_that_reaches_it_would_not_be_chosen(before: bool) -> None:
+    def of(values: tuple[float, float]) -> TriedPlan:
+        plan = TriedPlan(placement=cast("Any", None), on_chip=FULL, plan=cast("Any", None))
+        vars(plan).update(values=values, late_ps=0)
+        return plan
+
+    pairs = list(product((1.0, 2.0, 3.0), repeat=2))
+    for own, least in product(pairs, repeat=2):
+        this, other = of(own), of(least)
+        chosen = best_of([this, other] if before else [other, this])
+        assert this.rules_out(least, before=before) == (chosen is this)
 
 
 def test_what_the_flow_foresees_is_what_a_schedule_is_judged_by() -> None:

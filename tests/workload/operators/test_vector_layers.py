@@ -163,6 +163,7 @@ def test_axes_in_another_order_are_a_copy_for_a_reader_that_needs_them_in_order(
         ([(1, 2, 0), (2, 0, 1)], ["softmax"]),
         ([(1, 2, 0), (1, 2, 0)], ["copy", "softmax"]),
         ([(1, 2, 0), (1, 2, 0), (1, 2, 0)], ["softmax"]),
+        ([(1, 0, 2), (0, 2, 1), (2, 0, 1)], ["softmax"]),
     ],
 )
 def test_orders_of_axes_that_undo_each_other_cost_nothing(orders: list[tuple[int, ...]], operators: list[str]) -> None:
