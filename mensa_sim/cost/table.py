@@ -72,7 +72,7 @@ class CostTable:
     in_room: InRoom | None = field(default=None, repr=False, compare=False)
     """What a layer costs on an accelerator with less room, where anybody can say."""
     columns: Mapping[str, AcceleratorCosts] = field(default_factory=dict, repr=False, compare=False)
-    """The costs of accelerators that other systems may share."""
+    """The costs of accelerators with PE arrays, and what is made of them: other systems may share it."""
     shared: SystemCosts | None = field(default=None, repr=False, compare=False)
     """All of its costs, where other systems may share them all."""
 

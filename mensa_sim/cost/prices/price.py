@@ -71,7 +71,7 @@ def price(
                 (layer, placed.name, kept): cost for layer, cost in device.costs.items() for kept in RESIDENCIES
             }
             costs |= limited(measured, memory)
-    own = {name: column for name, column in columns.items() if shared[name] is not None}
+    own = {name: column for name, column in columns.items() if not isinstance(system.accelerator(name).spec, Device)}
     whole = SystemCosts(graph=graph, columns=own, costs=costs, refusals=refused)
     if key is None:
         return replace(_table(whole, system, objective, memo), shared=None)
