@@ -1,6 +1,7 @@
 """The words of all README.md hold: files are good, commands and snippets run and print what stands there."""
 
 import io
+import json
 import re
 import shlex
 import sys
@@ -116,6 +117,22 @@ def test_every_command_and_snippet_runs_and_prints_what_stands_there(step: Step,
         out = mensa_sim(checkout, *words(step.typed)).stdout
     if step.block.shown:
         assert _trimmed(out) == _trimmed(step.block.shown)
+
+
+VALIDATED = "results/validate/summary.json"
+"""What `mensa-sim validate`, a command of the studies' page, writes."""
+
+
+def test_the_studies_state_how_far_gpus_are_off_as_their_validation_finds_it(checkout: Path) -> None:
+    """Of the Edge TPUs, `test_real_edge_tpu` asks it."""
+    if not (checkout / VALIDATED).is_file():
+        mensa_sim(checkout, "validate")
+    page = " ".join(PAGES["mensa_sim/study/README.md"].read_text(encoding="utf-8").split())
+    groups = json.loads((checkout / VALIDATED).read_text())["groups"]
+    found = [each for each in groups if each["system"].startswith("gpu_")]
+    assert len(found) == 8
+    for each in found:
+        assert f"{each['test']['mean_absolute_percentage_error']:.1f} %" in page, each
 
 
 def _trimmed(text: str) -> list[str]:

@@ -67,9 +67,9 @@ def test_of_one_token_a_conversation_is_an_answer_by_itself_in_stacks_too(tmp_pa
         assert main.metrics.streams["chat"].max_ps == answer.latency_ps
         # the first prompt finds empty buffers, the five behind it the parameters that stayed
         assert main.metrics.energy_pj == pytest.approx(answer.energy_pj + 5 * later.energy_pj, rel=1e-9)
-        spoken = ms.run(tmp_path / "small.yaml", system=system, baseline=system, flow=flow, new_tokens=1).main
-        for caveats in (main.caveats, spoken.caveats):
-            assert (WHOLE_STEPS in caveats) == (flow == "tiles")
+        assert (WHOLE_STEPS in main.caveats) == (flow == "tiles")
+    spoken = ms.run(tmp_path / "small.yaml", system=system, baseline=system, flow="tiles", new_tokens=1)
+    assert [WHOLE_STEPS in each.main.caveats for each in (alone, spoken)] == [False, True]
 
 
 def test_users_beside_each_other_wait_for_each_other_and_miss_deadlines(tmp_path: Path) -> None:

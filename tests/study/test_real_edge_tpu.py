@@ -21,8 +21,10 @@ CONSTANTS = fitted_constants(load_system)
 
 @pytest.fixture(scope="module")
 def result(reference: Path, tmp_path_factory: pytest.TempPathFactory) -> ValidateResult:
+    """Of all that is measured but GPUs, whose rows the page's own `mensa-sim validate` predicts."""
     measured = reference_measurements(reference, tmp_path_factory.mktemp("workloads"))
-    found = validate([*shipped_measurements(), *measured])
+    shipped = (each for each in shipped_measurements() if not each.system.startswith("gpu_"))
+    found = validate([*shipped, *measured])
     assert not found.failures
     return found
 
