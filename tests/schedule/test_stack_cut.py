@@ -133,6 +133,20 @@ def test_no_cut_is_better_by_the_values_that_were_told(data: st.DataObject) -> N
     assert found == min(sum((least | singles)[run] for run in cut) for cut in every_cut(len(alone)))
 
 
+@pytest.mark.parametrize(("told", "crowded", "rows"), [(10, True, 2), (10, False, 4), (6.2, True, 4)])
+def test_smaller_tiles_are_tried_where_larger_ones_cost_far_more_than_expected(
+    told: float, crowded: bool, rows: int
+) -> None:
+    """Six are expected of tiles of two rows, and seven told; of one row more is expected than they cost."""
+    values = {4: (5.0, told), 2: (6.0, 7.0 if told > 7 else 1.0), 1: (7.0, 1.0)}
+    way = (Segment(begin=0, end=2, rows=size, value=expected) for size, (expected, _) in values.items())
+    cutter = Cutter([9.0, 9.0], [way], crowded=crowded)
+    while asked := cutter.asked():
+        for each in asked:
+            cutter.tell(each, values[each.rows][1])
+    assert [each.rows for each in cutter.best()] == [rows]
+
+
 def activation_bytes(moved: Bytes, cut: Sequence[Segment]) -> int:
     """What crosses memory of activations under a cut."""
     total = 0

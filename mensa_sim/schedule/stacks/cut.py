@@ -18,6 +18,8 @@ MOST_BESIDE = 48
 """Of a sequence, beside those of the best cut: a choice."""
 DOUBT = 0.01
 """By what share of the value a cut may be worse that has stacks of values expected only: a choice."""
+CROWDED = 0.1
+"""By what share smaller tiles are expected to cost less than larger ones do, where they are tried: a choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,10 +74,12 @@ class Cutter:
     """Cuts layers, whose values by themselves are `alone`, into stacks and single ones of the least total value.
 
     Of all cuts into runs of their order none is better: on a chain, and where branches join again before the next one
-    begins, that is every cut. `stacks` are ways to run layers as one, the next of which counts where one does not fit.
+    begins, that is every cut. `stacks` are ways to run layers as one, the next of which counts where one does not fit,
+    or, if asked, where it leaves its layers so little room that they cost far more than expected (`crowded`).
     """
 
-    def __init__(self, alone: Sequence[float], stacks: Iterable[Iterator[Segment]]) -> None:
+    def __init__(self, alone: Sequence[float], stacks: Iterable[Iterator[Segment]], *, crowded: bool = False) -> None:
+        self._crowded = crowded
         self._alone = [Segment(begin=place, end=place + 1, value=value) for place, value in enumerate(alone)]
         self._ways = {first: way for way in stacks for first in islice(way, 1)}
         """By the stack that counts, those behind it."""
@@ -106,12 +110,18 @@ class Cutter:
         return [*asked, *near[: max(0, AT_ONCE - len(asked))]]
 
     def tell(self, stack: Segment, value: float | None) -> None:
-        """The value of a stack that was asked for; none where it does not fit."""
-        if value is not None:
-            self._told[stack] = value
+        """The value of a stack that was asked for; none where it does not fit.
+
+        Then the next way counts; so it does beside a crowded one.
+        """
+        way = self._ways[stack]
+        if value is None:
+            del self._ways[stack]
         else:
-            way = self._ways.pop(stack)
-            self._ways |= dict.fromkeys(islice(way, 1), way)
+            self._told[stack] = value
+        if value is None or self._crowded:
+            most = float("inf") if value is None else value * (1 - CROWDED)
+            self._ways |= {each: way for each in islice(way, 1) if each.value < most}
 
     def _value(self, segment: Segment) -> float:
         return self._told.get(segment, segment.value)

@@ -71,18 +71,21 @@ class StackPlanner:
         """By accelerator, the layers that may run there."""
         self._tilings = graph.made_once("tilings", lambda: TilingSizes(self._planes, self._readers))
 
-    def plan(self, schedule: Schedule) -> list[PricedStack]:
-        """The stacks of a schedule's layers where they are, cut by its objective around what it predicts."""
+    def plan(self, schedule: Schedule, *, crowded: bool = False) -> list[PricedStack]:
+        """The stacks of a schedule's layers where they are, cut by its objective around what it predicts.
+
+        In the largest tiles that fit; if asked in smaller ones where those crowd their layers (`crowded`).
+        """
         assignment, found = schedule.assignment, list[PricedStack]()
         for names in self._neighbours(lambda name: assignment.get(name)):
-            found += self._stacks(names, [assignment[names[0]]], schedule)
+            found += self._stacks(names, [assignment[names[0]]], schedule, crowded)
         return found
 
-    def over(self, accelerators: Collection[str], schedule: Schedule) -> list[PricedStack]:
+    def over(self, accelerators: Collection[str], schedule: Schedule, *, crowded: bool = False) -> list[PricedStack]:
         """The stacks of all that may run on some accelerators, were each there where it costs least."""
         found = list[PricedStack]()
         for names in self._neighbours(lambda name: any(name in self._able[each] for each in accelerators) or None):
-            found += self._stacks(names, accelerators, schedule)
+            found += self._stacks(names, accelerators, schedule, crowded)
         return found
 
     def elsewhere(self, stacks: Sequence[PricedStack], schedule: Schedule) -> list[PricedStack]:
@@ -197,7 +200,9 @@ class StackPlanner:
             self._pricers[accelerator] = StackPricer(placed, memory, objective, self._layers, self._memo)
         return self._pricers[accelerator]
 
-    def _stacks(self, order: Sequence[str], accelerators: Collection[str], schedule: Schedule) -> list[PricedStack]:
+    def _stacks(
+        self, order: Sequence[str], accelerators: Collection[str], schedule: Schedule, crowded: bool
+    ) -> list[PricedStack]:
         """The best cut of neighbours whose stacks, and single layers, run on any of some accelerators."""
         rates, costs = self._rates(schedule), self._costs
         values = {
@@ -209,7 +214,8 @@ class StackPlanner:
             for accelerator in accelerators
         }
         alone = [min(each[name] for each in values.values() if name in each) for name in order]
-        cutter = Cutter(alone, (way for each in accelerators for way in self._ways(each, order, rates)))
+        ways = (way for each in accelerators for way in self._ways(each, order, rates))
+        cutter = Cutter(alone, ways, crowded=crowded)
         found: dict[Segment, PricedStack] = {}
         while asked := cutter.asked():
             for segment, priced in self._priced(order, asked):

@@ -106,21 +106,21 @@ def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -
 
     The layers are cut as if all were on each accelerator in turn, and then on any, and the goal's scheduler places what
     comes out of it; a stack that it puts elsewhere is one there too, where it gains. What a pJ and a ps count depends
-    on what else there is, so all is cut again around what was placed.
+    on what else there is, so all is cut again around what was placed; then in smaller tiles too, where larger ones
+    crowd their layers: on the accelerator that it was cut for a stack is better for it, elsewhere it may be worse.
     """
     planner = StackPlanner(placement.costs, placement.problem, memo)
-    found = planner.plan(placement.schedule)
-    cut = [each for each in found if each.stack.tiles > 1]
-    for stacks in (found, cut)[: 1 + (len(cut) < len(found))]:
-        if stacks:
-            yield _with_stacks(placement, _plan_of(stacks), stacks)
+    here = [planner.plan(placement.schedule, crowded=crowded) for crowded in (False, True)]
+    here += [[each for each in found if each.stack.tiles > 1] for found in here]
+    for plan, stacks in {_plan_of(stacks): stacks for stacks in here if stacks}.items():
+        yield _with_stacks(placement, plan, stacks)
     if goal is None or goal.schedule_file is not None:
         return
     every = placement.problem.accelerators
     for accelerators in dict.fromkeys([*((name,) for name in every), every]):
         around, before = placement, list[PricedStack]()
         for _ in range(CUTS):
-            stacks = planner.over(accelerators, around.schedule)
+            stacks = planner.over(accelerators, around.schedule, crowded=bool(before))
             if not stacks or [each.stack for each in stacks] == [each.stack for each in before]:
                 break
             # A stack may stand where the goal's scheduler puts nothing.
