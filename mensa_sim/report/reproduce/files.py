@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.io.csv_text import csv_text
 from mensa_sim.io.json_text import picked, present
 from mensa_sim.report.page.output_folder import provenance_summary
-from mensa_sim.study.reproduce.experiments.experiment import OPTIMAL, PLAIN_READING
+from mensa_sim.study.reproduce.experiments.experiment import LISTED_EXPERIMENTS
 from mensa_sim.study.reproduce.findings import Deviation
 from mensa_sim.study.reproduce.outcome import Outcome
 from mensa_sim.study.reproduce.populations import DrawnFigure
@@ -14,9 +13,6 @@ from mensa_sim.study.reproduce.quantities import DEFINITIONS
 from mensa_sim.study.reproduce.reproduce import ReproduceResult
 from mensa_sim.study.reproduce.table import MAIN, Row
 from mensa_sim.study.run.result import ENERGY_COMPONENTS
-
-LISTED_CASES = (MAIN, OPTIMAL, PLAIN_READING, HOMES, STACKS)
-"""The cases that models.csv lists; the experiments only appear in the explanations."""
 
 
 def reproduce_data(result: ReproduceResult) -> dict[str, object]:
@@ -76,7 +72,7 @@ def _deviation(deviation: Deviation) -> dict[str, object]:
 
 
 def models_csv(result: ReproduceResult) -> str:
-    """models.csv as text: one row for each model, system and case."""
+    """models.csv as text: one row for each model, system and listed case; others only appear in the explanations."""
     header = [*(name.partition("=")[0] for name in _CASE_FIELDS), *(f"energy_{part}_pj" for part in ENERGY_COMPONENTS)]
     rows = (
         (*picked(each, *_CASE_FIELDS).values(), *(each.component_pj.get(part, 0.0) for part in ENERGY_COMPONENTS))
@@ -87,7 +83,7 @@ def models_csv(result: ReproduceResult) -> str:
 
 def _outcomes(result: ReproduceResult) -> Iterator[Outcome]:
     for each in result.runs.models:
-        yield from (outcome for outcome in each.outcomes if outcome.label in LISTED_CASES)
+        yield from (outcome for outcome in each.outcomes if outcome.label in {MAIN, *LISTED_EXPERIMENTS})
 
 
 _CASE_FIELDS = (

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
+from typing import NamedTuple
 
 from mensa_sim.records import dataclass
 
@@ -28,19 +29,16 @@ _Chosen = tuple[int, "_Chosen | None"]
 """The place of an item, and those before it, which all nodes beyond share: copies would take memory as depth²."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Node:
-    """Items up to a depth are decided."""
+class _Node(NamedTuple):
+    """Items up to a depth are decided: `held` are the tensors in, of those that several items hold."""
 
-    depth: int = 0
-    value: int = 0
-    size_bytes: int = 0
+    depth: int
+    value: int
+    size_bytes: int
     tile_bytes: int
     """The largest of the items left out that hold a tensor of their own, and of what streams in any case."""
-    held: frozenset[str] = frozenset()
-    """Tensors in, of those that several items hold."""
-    chosen: "_Chosen | None" = None
-    """The items in."""
+    held: frozenset[str]
+    chosen: _Chosen | None
 
 
 def most_valuable(
@@ -65,19 +63,26 @@ def most_valuable(
     weights = list(accumulate((own[place] for place in order), initial=0))
     values = list(accumulate((items[place].value for place in order), initial=0))
     best, best_value = list(start), sum(items[place].value for place in start)
-    stack = [_Node(tile_bytes=least_tile_bytes)]
+    shared = [frozenset(name for name in item.tensors if holders[name] > 1) for item in items]
+    stack = [_Node(0, 0, 0, least_tile_bytes, frozenset(), None)]
     for _ in range(max_nodes):
         if not stack:
             break
-        node = stack.pop()
-        room = capacity_bytes - node.size_bytes - node.tile_bytes
-        if room < 0 or node.value + _at_most(weights, values, node.depth, room) <= best_value:
+        depth, value, size_bytes, tile_bytes, held, chosen = node = stack.pop()
+        room = capacity_bytes - size_bytes - tile_bytes
+        if room < 0 or value + _at_most(weights, values, depth, room) <= best_value:
             continue
-        if node.depth == len(order):
-            if node.size_bytes + _tile_bytes(items, node, holders) <= capacity_bytes:
-                best, best_value = sorted(_places(node.chosen)), node.value
+        if depth == len(order):
+            if size_bytes + _tile_bytes(items, node) <= capacity_bytes:
+                best, best_value = sorted(_places(chosen)), value
             continue
-        stack += _children(node, order[node.depth], items[order[node.depth]], holders, beyond[node.depth])
+        place = order[depth]
+        item, ties = items[place], shared[place]
+        out_bytes = tile_bytes if len(ties) == len(item.tensors) else max(tile_bytes, item.tile_bytes)
+        in_bytes = size_bytes + own[place] + sum(item.tensors[name] for name in ties - held)
+        # Without the item and those equal to it, then with it: the last is looked at first.
+        stack.append(_Node(beyond[depth], value, size_bytes, out_bytes, held, chosen))
+        stack.append(_Node(depth + 1, value + item.value, in_bytes, tile_bytes, held | ties, (place, chosen)))
     return best
 
 
@@ -100,36 +105,13 @@ def _beyond_equals(ranks: Sequence[tuple[float, ...]]) -> list[int]:
     return found
 
 
-def _children(node: _Node, place: int, item: Item, holders: Counter[str], beyond: int) -> list[_Node]:
-    """Without the item and those equal to it, then with it: the last is looked at first."""
-    shared = frozenset(name for name in item.tensors if holders[name] > 1)
-    added = sum(size for name, size in item.tensors.items() if name not in node.held)
-    without = _Node(
-        depth=beyond,
-        value=node.value,
-        size_bytes=node.size_bytes,
-        tile_bytes=max(node.tile_bytes, item.tile_bytes) if len(shared) < len(item.tensors) else node.tile_bytes,
-        held=node.held,
-        chosen=node.chosen,
-    )
-    kept = _Node(
-        depth=node.depth + 1,
-        value=node.value + item.value,
-        size_bytes=node.size_bytes + added,
-        tile_bytes=node.tile_bytes,
-        held=node.held | shared,
-        chosen=(place, node.chosen),
-    )
-    return [without, kept]
-
-
 def _places(chosen: _Chosen | None) -> Iterator[int]:
     while chosen is not None:
         place, chosen = chosen
         yield place
 
 
-def _tile_bytes(items: Sequence[Item], node: _Node, holders: Counter[str]) -> int:
+def _tile_bytes(items: Sequence[Item], node: _Node) -> int:
     """The largest tile of all that streams: an item left out all of whose tensors lie there anyway does not."""
     chosen = set(_places(node.chosen))
     out = (item for place, item in enumerate(items) if place not in chosen)

@@ -131,8 +131,8 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         timeline = simulate(graph, costs, found.assignment, case.on_chip, data_of(placement))
     else:
         timeline, steady = inferences(placement, case.on_chip)
+        found = found if found.bound is None else foreseen(placement, case.on_chip).schedule
     first = metrics(timeline, system, graph)
-    judged = found if found.bound is None else foreseen(placement, case.on_chip).schedule
     return Outcome(
         model=graph.name,
         kind=kind,
@@ -148,8 +148,8 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         traffic_bytes=sum(first.traffic_bytes.values()),
         accelerators=first.accelerators,
         families=_families(graph, system, first),
-        value=judged.value,
-        bound=judged.bound,
+        value=found.value,
+        bound=found.bound,
         closed_loop_per_s=_closed_loop_per_s(graph, case, placement) if case.closed_loop else None,
     )
 

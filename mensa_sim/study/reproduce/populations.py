@@ -64,8 +64,8 @@ class DrawnStatistic:
 
 
 def drawn_tasks(populations: int, taken: Taken = SHIPPED) -> list[ModelTask]:
-    """Every model of so many populations, seeds from 0 on, on the systems of the headline, one inference at a time."""
-    cases = tuple(replace(case, closed_loop=False) for case in main_cases(taken))
+    """Every model of so many populations, seeds from 0 on, on the systems of the headline, a first inference each."""
+    cases = tuple(replace(case, closed_loop=False, first_only=True) for case in main_cases(taken))
     return [
         ModelTask(model=model.graph.name, cases=cases, seed=seed)
         for seed in range(populations)

@@ -195,7 +195,8 @@ def run_models(
     left = [(place, task) for place, task in enumerate(tasks) if place not in done]
     deaths: list[str] = []
     with pool_of(_runner, min(jobs, len(left))) as pool:
-        for each in reversed(left):  # those that take longest stand last in the list of models
+        # Of many cases first, then what stands last in the list of models: these take longest.
+        for each in sorted(left, key=lambda placed: (len(placed[1].cases), placed[0]), reverse=True):
             pool.submit(each)
         for _ in left:
             try:

@@ -1,6 +1,7 @@
 """Does the conclusion survive? Every constant and every stated choice varied, one at a time and all together."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mensa_sim.records import dataclass
@@ -60,11 +61,12 @@ def sensitivity(request: SensitivityRequest) -> SensitivityResult:
         taken={system: taken.on(system) for system in systems},
     )
     draws = draws_of(request.runs, request.seed, choices, systems)
-    cases = tuple(map(taken.case, _cases(draws, choices, prices)))
+    cases = tuple(replace(taken.case(each), first_only=each.label != MAIN) for each in _cases(draws, choices, prices))
     files = study_files(models, systems)
     finished = None if request.output is None else FinishedModels(Path(request.output), files)
     tasks = [ModelTask(model=model, cases=cases, allow_code=request.allow_code) for model in models]
-    drawn = draw_tasks(request.drawn_populations, [taken.case(Case(label=MAIN, system=each)) for each in systems])
+    alone = [taken.case(Case(label=MAIN, system=each, first_only=True)) for each in systems]
+    drawn = draw_tasks(request.drawn_populations, alone)
     all_ran = run_models([*tasks, *(task for _, task in drawn)], request.jobs, request.progress, finished)
     ran, ran_drawn = all_ran[: len(tasks)], all_ran[len(tasks) :]
     study = Swings(headlines=headlines_of(systems), runs=Runs(models=ran, taken=taken), prices=prices, choices=choices)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
+from mensa_sim.flow import HOMES, STACKS
 from mensa_sim.records import dataclass
 from mensa_sim.simulate.plan.options import FULL, Options
 from mensa_sim.study.reproduce.outcome import Case
@@ -16,6 +17,8 @@ LARGE_BUFFER = "edge_tpu_8x_buffer"
 RECURRENT_KINDS = ("lstm", "transducer")
 PLAIN_READING = "activations_through_memory"
 OPTIMAL = "optimal_schedule"
+LISTED_EXPERIMENTS = (OPTIMAL, PLAIN_READING, HOMES, STACKS)
+"""The experiments whose runs are listed beside the headline's; of the others only the first inference is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ class Experiment:
                 goal=taken.scheduled(system, self.goal),
                 on_chip=self.on_chip,
                 kinds=RECURRENT_KINDS if system == LARGE_BUFFER else self.kinds,
+                first_only=self.name not in LISTED_EXPERIMENTS,
             )
             for system in (*SYSTEMS, LARGE_BUFFER)
             if system in self.touched and system not in self.same_as
