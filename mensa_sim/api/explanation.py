@@ -18,7 +18,13 @@ from mensa_sim.study.explain.explain import moves as moves_of
 from mensa_sim.study.explain.placed import explain_placed
 from mensa_sim.study.request.command import made_of, results_folder
 from mensa_sim.study.run.flows import with_data_plan
-from mensa_sim.study.run.given import graph_given, system_files_given, system_given, workload_files_given
+from mensa_sim.study.run.given import (
+    generation_given,
+    graph_given,
+    system_files_given,
+    system_given,
+    workload_files_given,
+)
 from mensa_sim.study.run.placement import Placement, goal_asked
 from mensa_sim.study.run.placement import place as place_graph
 from mensa_sim.study.run.provenance import Provenance
@@ -60,7 +66,10 @@ def place(request: PlaceRequest) -> Placement:
     refuse_scenario(request)
     graph = graph_given(request)
     system = system_given(request.system, request.overrides)
-    placement = place_graph(graph, system, goal_asked(request, system), shared_memo(cache=request.cache))
+    generation = generation_given(request.workload, allow_code=request.allow_code)
+    several = generation is not None and len(generation.generate.steps) > 1  # as the steps of an answer are planned
+    goal = replace(goal_asked(request, system), steady=several)
+    placement = place_graph(graph, system, goal, shared_memo(cache=request.cache))
     files = (*workload_files_given(request.workload), *system_files_given(request.system))
     return replace(placement, made=Provenance(**made_of("explain", request, files)))
 

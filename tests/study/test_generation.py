@@ -162,6 +162,11 @@ def test_the_summary_and_the_page_tell_the_answer(small: Path) -> None:
     assert "time to first token" in str(result)
 
 
+def test_a_step_is_explained_as_it_is_planned_where_others_follow(small: Path) -> None:
+    several, alone = ms.place(str(small), system="edge_tpu"), ms.place("small_cnn", system="edge_tpu")
+    assert (several.goal.steady, alone.goal.steady) == (True, False)
+
+
 def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
     result = ms.run(str(small), new_tokens=1)
     found = result.summary()["generation"]
