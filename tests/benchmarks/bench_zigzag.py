@@ -32,7 +32,6 @@ from by_hand import assemble, price_mapping
 from smallest import SMALL_MODEL, parser
 
 from mensa_sim.cost.counts.tally import repeats_of
-from mensa_sim.cost.counts.tiles import window_classes
 from mensa_sim.cost.counts.window import axis_histogram, window_histogram
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost
@@ -179,7 +178,7 @@ def run_theirs(python: Path, work: dict) -> dict:
 
 def run_ours(graph: LayerGraph, objective: str) -> tuple[dict[str, float], CostTable]:
     """One search of all layers by us, nothing remembered from the last."""
-    for remembered in (axis_histogram, window_histogram, window_classes):
+    for remembered in (axis_histogram, window_histogram):
         remembered.cache_clear()
     start, started_s = time.perf_counter(), time.process_time()
     table = price(graph, SYSTEM, objective)

@@ -8,8 +8,8 @@ from drawn import accelerators, nests
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.tiles import Classes, one_tiling, tilings, window_classes
-from mensa_sim.cost.counts.window import window_of
+from mensa_sim.cost.counts.tiles import classes_of, one_tiling, tilings
+from mensa_sim.cost.counts.window import window_histogram, window_of
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.workload.dims import OPERANDS, WINDOW, relevant, split_dims
@@ -31,11 +31,8 @@ def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
     extents = {dim: np.array([float(tile[dim]) for tile in tiles]) for dim in mine}
     seen = None
     if window is not None:
-        each = [window_classes(window, inside, tuple((tile[dim],) for dim in inside)) for tile in tiles]
-        width = max(len(values) for values, _, _ in each)
-        padded = [[np.pad(part, ((0, width - len(part)), (0, 0))) for part in shown[:2]] for shown in each]
-        values, counts = (np.hstack(parts) for parts in zip(*padded, strict=True))
-        seen = Classes(values, counts, np.hstack([first for _, _, first in each])), np.arange(len(tiles))
+        each = [window_histogram(window, tuple((dim, tile[dim]) for dim in inside)) for tile in tiles]
+        seen = classes_of(each), np.arange(len(tiles))
     with patch("mensa_sim.cost.counts.tiles._AT_ONCE", data.draw(st.sampled_from([1, 3, 5, 1000]))):
         found = tilings(operand, sizes, extents, seen)
     for column, tile in enumerate(tiles):

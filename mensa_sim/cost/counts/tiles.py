@@ -1,8 +1,7 @@
 """How many elements the tiles of an operand hold: of one tiling, and of all combinations of a few extents per dim."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import product, zip_longest
+from itertools import zip_longest
 from math import prod
 from typing import Any, NamedTuple
 
@@ -213,11 +212,3 @@ def classes_of(seen: Sequence[Histogram]) -> Classes:
         for each in ((own.values for own in seen), (own.counts for own in seen))
     )
     return Classes(values, counts, np.array([own.first for own in seen], dtype=np.float64))
-
-
-@lru_cache(maxsize=4096)
-def window_classes(window: Window, dims: tuple[str, ...], extents: tuple[tuple[int, ...], ...]) -> Classes:
-    """The tiles that a window shows of each combination of extents, the last dim varying fastest."""
-    return classes_of(
-        [window_histogram(window, tuple(zip(dims, combination, strict=True))) for combination in product(*extents)]
-    )

@@ -26,6 +26,7 @@ from mensa_sim.cost.mapping.candidates import (
     stage_of,
 )
 from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.cost.mapping.tried_extents import TriedExtents
 from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -77,6 +78,9 @@ class HeldTiles(Protocol):
     def whole(self, operand: Operand) -> Any:
         """Whether an operand's tile is all of it."""
 
+    def kept_bits(self, operand: Operand) -> Any:
+        """Bits of an instance of the outermost SRAM that an operand takes which stays there."""
+
     def capacity_bits(self, level: Level) -> Any:
         """Of a level."""
 
@@ -106,6 +110,10 @@ class PoolTiles:
         found: Bools = places[self._new :] == places[self._whole]
         return found
 
+    def kept_bits(self, operand: Operand) -> Any:
+        """Bits of an instance of the outermost SRAM that an operand takes which stays there."""
+        return np.array([task.kept_bits(operand) for task in self._pool.tasks])[self._pool.task[self._new :]]
+
     def capacity_bits(self, level: Level) -> Any:
         """Of a level: that of all nests, or of each."""
         each = [task.target.accelerator.level(level.name).capacity_bytes for task in self._pool.tasks]
@@ -124,6 +132,7 @@ class Rooms:
         self._levels: dict[Level, list[tuple[Way, int]]] = {}
         """What passes each level."""
         stages = stage_count(ways)
+        self._outermost = stage == stages - 1
         for way in ways.values():
             for index, stop in enumerate(way.stops):
                 if stage_of(way, index, stages) == stage:
@@ -139,8 +148,8 @@ class Rooms:
         ]
 
     def hold(self, tiles: HeldTiles, *, larger: bool = False, sums: bool | Bools = False) -> Any:
-        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller, and with
-        `sums` outputs that more is added to; an array of it where there are many tiles."""
+        """Whether all levels of the stage may hold a tile, or with `larger` some tile that is no smaller or the operand
+        itself, and with `sums` outputs that more is added to; an array of it where there are many tiles."""
         fits = [
             self._needed(level, tiles, larger=larger, sums=sums) <= tiles.capacity_bits(level) for level in self._levels
         ]
@@ -157,7 +166,8 @@ class Rooms:
                 if larger:
                     held = np.minimum(held, tiles.most(way.operand, index))
             least = min(way.partial_bits, way.room_bits)
-            needed += held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
+            bits = held * (pick(sums, way.partial_bits, least) if level.ported else way.partial_bits)
+            needed += np.minimum(bits, tiles.kept_bits(way.operand)) if larger and self._outermost else bits
         return needed
 
 
@@ -187,22 +197,11 @@ def grown(pool: TilePool, inner: Chains) -> Chains:
 
 def _tiles_above(pool: TilePool, inside: Indices, beside: Indices, stage: int) -> tuple[Indices, Indices]:
     """[tile] The tiles that a stage holds around smaller ones, and in which place their own stands."""
-    owner = pool.task[inside]
-    counts, firsts, values = [], [], []
-    for column, dim in enumerate(pool.dims):
-        of_set, which = pool.around(inside, beside, column)
-        each = [pool.tasks[task].inner_extents(dim, *extents) for task, *extents in of_set]
-        many = np.array([len(some) for some in each], dtype=np.intp)
-        counts.append(many[which])
-        firsts.append((np.cumsum(many) - many)[which])
-        values.append(np.array([extent for some in each for extent in some], dtype=np.int64))
-    many = np.prod(counts, axis=0)
-    below, rest = spans(np.zeros_like(many), many)
-    found = np.empty((len(below), len(counts)), dtype=np.int64)
-    for column, (count, first, value) in enumerate(zip(counts, firsts, values, strict=True)):
-        rest, digit = np.divmod(rest, count[below])
-        found[:, column] = value[first[below] + digit]
-    above = pool.numbers(owner[below], found)
+    options = TriedExtents.around(pool, inside, beside, lambda task: task.inner_extents)
+    below, chosen = options.combined(pool.tasks[0].inner_rooms[stage - 1 :], first_fastest=True)
+    places = chosen + options.first[:, below]
+    found = np.stack([own[place] for own, place in zip(options.extents, places, strict=True)], axis=1)
+    above = pool.numbers(pool.task[inside][below], found.astype(np.int64))
     # Where loops of the outputs lie below others that add to them, what comes to the level is added to again.
     adding = tuple(dim for dim in pool.dims if group(dim) == FREE_GROUP["output"])
     own = pool.places(tuple(dim for dim in pool.dims if dim not in adding))

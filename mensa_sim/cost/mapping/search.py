@@ -10,6 +10,7 @@ with the last tiles around those that may hold a winner.
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -54,8 +55,12 @@ _SOME = 50
 """Chains of a nest above which its last tiles are looked at where time counts: a choice."""
 _MANY = 200
 """Chains of a nest above which four times as many are followed again: a choice."""
-_PIECE = 1024
-"""Chains that are priced at once, at most: some 20 MiB. A choice."""
+_LAST = 4096
+"""Last tiles of a nest up to which they are looked at: a choice."""
+_CHAINS = 1024
+"""Chains around which last tiles are put at once, at most: some 20 MiB. A choice."""
+_PIECE = 256
+"""Of more chains those that are followed at once, the ones of least floor first: a choice."""
 _MOST = 16384
 """Chains whose floors are worked out at once, at most: some 40 MiB. A choice."""
 
@@ -184,24 +189,31 @@ class Search:
         while len(some.task):
             some, floors = floored(some, hopeful=True)
             for task in set(np.flatnonzero(np.bincount(some.task) > _SOME).tolist()) - last.keys() if timed else ():
-                last[task] = LastTiles(self._pool, task, residencies, lowest)
+                if prod(map(len, self.tasks[task].every_last_extent.values())) <= _LAST:
+                    last[task] = LastTiles(self._pool, task, residencies, lowest)
             many = np.flatnonzero(np.bincount(some.task)[some.task] > _MANY)
             if len(many):
                 further = followed(picked(some, many), floors[..., many], 4 * _FIRST)
                 both = np.concatenate([reached, further], axis=-1)
                 reached = best(both, np.tile(np.arange(len(self.tasks)), 2))
-                some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
+                near_it = np.flatnonzero(near(floors, some.task, reached).any(axis=0))
+                some, floors = picked(some, near_it), floors[..., near_it]
             if len(some.tiles) > self._inner_stages:
                 break
             some = grown(self._pool, some)
         for task, tiles in last.items():
             tiles.leave_out(reached[..., [task]])
-        if len(some.task) > _PIECE:
-            pieces = np.array_split(np.arange(len(some.task)), -(-len(some.task) // _PIECE))
-            found = np.concatenate(
-                [self._space(picked(some, each), last).reached(residencies) for each in pieces], axis=-1
-            )
-            some = picked(some, np.flatnonzero(near(found, some.task, best(found, some.task)).any(axis=0)))
+        if len(some.task) > _CHAINS:
+            found = np.full((2, len(residencies), len(some.task)), np.inf)
+            order = np.argsort(floors[0].min(axis=0), kind="stable")
+            for piece in np.split(order, range(_PIECE, len(order), _PIECE)):
+                mine = np.sort(piece[near(floors[..., piece], some.task[piece], reached).any(axis=0)])
+                if len(mine):
+                    few = picked(some, mine)
+                    found[..., mine] = self._space(few, last).reached(residencies, reached)
+                    both = np.concatenate([reached, found[..., mine]], axis=-1)
+                    reached = best(both, np.concatenate([np.arange(len(self.tasks)), few.task]))
+            some = picked(some, np.flatnonzero(near(found, some.task, reached).any(axis=0)))
         if not len(some.task):
             return self._space(self._least())
         return self._space(some, last).hopeful(residencies, reached)

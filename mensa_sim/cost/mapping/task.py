@@ -11,8 +11,10 @@ from mensa_sim.cost.counts.ways import Precision, Way, ways
 from mensa_sim.cost.counts.window import Window, window_of
 from mensa_sim.cost.energy import EnergyModel
 from mensa_sim.cost.mapping.candidates import CHANNELS, doublings, splits, stage_count
+from mensa_sim.cost.mapping.capacity import whole_bits
 from mensa_sim.cost.mapping.chains import RegisterTiles, Rooms
-from mensa_sim.cost.mapping.registers import NestTiles, registers_of
+from mensa_sim.cost.mapping.nest_tiles import NestTiles
+from mensa_sim.cost.mapping.registers import registers_of
 from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.records import dataclass
@@ -117,6 +119,15 @@ class NestTask:
             found = {extent for each in found for extent in self.inner_extents(dim, each)}
         return sorted({extent for each in found for extent in self.last_extents(dim, each)})
 
+    @cached_property
+    def every_last_extent(self) -> dict[str, list[int]]:
+        """By dim those that the last stage may have around any tile of the registers, in rising order."""
+        stages, inside = stage_count(self.ways) - 1, self.registers.extents.T.tolist()
+        return {
+            dim: self.extents_beyond(dim, set(each), stages)
+            for dim, each in zip(self.unrolling.dims, inside, strict=True)
+        }
+
     @property
     def free(self) -> bool:
         """Whether no extent of the last tile is fixed."""
@@ -125,6 +136,10 @@ class NestTask:
     def elements(self, operand: Operand, extents: Mapping[str, int]) -> int:
         """Elements of all tiles of an operand with these extents."""
         return elements_of_tiles(self.unrolling, operand, self.window if operand == "input" else None, extents)
+
+    def kept_bits(self, operand: Operand) -> int:
+        """Bits of an instance of an operand's outermost SRAM that it takes as long as all of it stays there."""
+        return -(-whole_bits(self.nest, self.target.precision)[operand] // self.ways[operand].stops[-1].spread)
 
     def _constant_pj(self) -> float:
         """Energy per step that every mapping has beside its accesses: products, and hops of partial sums."""

@@ -5,7 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
-from mensa_sim.arrays import Floats
+from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.nest import pass_cycles, pipeline_cycles
 from mensa_sim.cost.counts.tiles import Indices
 from mensa_sim.cost.mapping.arrays.figures import Array, Figures
@@ -46,6 +46,9 @@ _PIECE = 16384
 """Entries whose bounds are worked out at once, at most: few enough for a cache. A choice."""
 _FIRST = 16
 """Entries of each nest that are priced in every order at first, to have something to compare with: a choice."""
+
+_FEW = 256
+"""Entries that are priced in every order, as telling which of them may win takes longer: a choice."""
 
 
 class Candidates:
@@ -112,13 +115,18 @@ class Candidates:
         for first in range(0, max(len(self), 1), _PIECE):  # of no entries one piece, as chains may have none left
             entries = np.arange(first, min(first + _PIECE, len(self)))
             grid = self.some(entries).grid
-            rows = {operand: self._least(grid, operand) for operand in OPERANDS}
+            rows = {operand: self._soonest(grid, operand, least=True) for operand in OPERANDS}
             yield entries, Figures(self._target, grid, self._groups, rows, self.outer[:1], array_work(grid))
 
-    def _least(self, grid: Grid, operand: Operand) -> OperandRows:
-        """What no order takes less of an operand than; of orders within tiles that which soonest lets it stay does."""
+    def _soonest(self, grid: Grid, operand: Operand, *, least: bool = False) -> OperandRows:
+        """What no order within tiles takes less of an operand than: that which soonest lets it stay; with `least` none
+        over them either."""
+        way = self._pool.tasks[0].ways[operand]
         stays = min(self.inner, key=lambda order: order.index(FREE_GROUP[operand]))
-        return OperandArrays(self._target, grid, operand, [stays], least=True).accesses()
+        inner = (
+            [stays] if least or way == way.narrowest else self.inner
+        )  # sums may take less room than what they end as
+        return OperandArrays(self._target, grid, operand, inner, least=least).accesses()
 
     def hopeful(
         self, residencies: Sequence[BufferCase], reached: Floats | None = None, count: int = _FIRST
@@ -127,17 +135,32 @@ class Candidates:
         [figure, residency, task]; if that is not known, what some `count` of each nest do."""
         task, tasks = self.task_of_entry, len(self._pool.tasks)
         bounds = np.concatenate([figures.best(residencies) for _, figures in self.bounds()], axis=-1)
-        if reached is not None:
-            return self.some(np.flatnonzero(near(bounds, task, reached).any(axis=0)))
-        first = least(bounds, task, count).any(axis=0)
-        some = self.some(np.flatnonzero(first))
-        reached = best_of_nests(some.figures.best(residencies), some.task_of_entry, tasks)
-        worthy = near(bounds, task, reached).any(axis=0)
-        return self.some(np.flatnonzero(worthy)) if (worthy & ~first).any() else some
+        first: Bools = np.zeros(len(self), dtype=bool)
+        if reached is None:
+            first = np.asarray(least(bounds, task, count).any(axis=0))
+            some = self.some(np.flatnonzero(first))
+            reached = best_of_nests(some.figures.best(residencies), some.task_of_entry, tasks)
+        worthy: Bools = np.asarray(near(bounds, task, reached).any(axis=0))
+        if not (worthy & ~first).any():
+            return self.some(np.flatnonzero(first | worthy))
+        left = self.some(np.flatnonzero(worthy))
+        return left._ordered(residencies, reached) if len(left) > _FEW else left
 
-    def reached(self, residencies: Sequence[BufferCase]) -> Floats:
-        """[figure, residency, chain] The best of all candidates of a chain; infinite if none may be its nest's."""
-        some = self.hopeful(residencies, count=_FIRST // 4)
+    def _ordered(self, residencies: Sequence[BufferCase], reached: Floats) -> "Candidates":
+        """Those of its entries whose orders over tiles may hold a winner, in the best order within these."""
+        found = []
+        for begin in range(0, len(self), _PIECE // 4):
+            some = self.some(np.arange(begin, min(begin + _PIECE // 4, len(self))))
+            rows = {operand: self._soonest(some.grid, operand).of_rows(self.inside[operand]) for operand in OPERANDS}
+            figures = Figures(self._target, some.grid, self._groups, rows, self.outer, some.array)
+            left = near(figures.best(residencies), some.task_of_entry, reached).any(axis=0)
+            found.append(begin + np.flatnonzero(left))
+        return self.some(np.concatenate(found))
+
+    def reached(self, residencies: Sequence[BufferCase], reached: Floats | None = None) -> Floats:
+        """[figure, residency, chain] The best of all candidates of a chain; infinite if none may be its nest's, which
+        reaches some, [figure, residency, task]."""
+        some = self.hopeful(residencies, reached, count=_FIRST // 4)
         return best_of_nests(some.figures.best(residencies), some.grid.part, len(self._chains.task))
 
 

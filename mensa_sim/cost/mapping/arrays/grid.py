@@ -12,10 +12,11 @@ import numpy.typing as npt
 
 from mensa_sim.arrays import Bools, Floats
 from mensa_sim.cost.counts.tiles import Indices
-from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder, group, positions, stage_count
+from mensa_sim.cost.mapping.candidates import ALL_GROUPS, ROTATIONS, GroupOrder, group, stage_count
 from mensa_sim.cost.mapping.chains import Chains
 from mensa_sim.cost.mapping.pool import Known, TilePool, noted
 from mensa_sim.cost.mapping.task import NestTask
+from mensa_sim.cost.mapping.tried_extents import TriedExtents
 
 Kind = TypeVar("Kind", np.float64, np.intp, np.bool_)
 
@@ -55,23 +56,13 @@ class LastChoices:
     def __init__(self, pool: TilePool, chains: Chains, last: Mapping[int, LeftTiles] | None = None) -> None:
         """Of the nests in `last` only those are tried that are left."""
         self.pool, self.chains = pool, chains
-        self.option_sets: list[list[tuple[int, ...]]] = []
-        """[dim][set] Extents that some chains have in common."""
-        self.set_of_part = np.empty((len(pool.dims), len(chains.task)), dtype=np.intp)
-        """[dim, chain]"""
-        self.options: list[Floats] = []
-        """[dim][option] The extents of all sets, one behind another."""
-        self.task_of_option: list[Indices] = []
-        """[dim][option] The nest that each is for."""
-        self.first_option = np.empty((len(pool.dims), len(chains.task)), dtype=np.intp)
-        """[dim, chain] Where a chain's extents begin among the options."""
-        counts = np.array([self._take_options(row) for row in range(len(pool.dims))])
-        self.part: Indices = np.repeat(np.arange(len(chains.task)), counts.prod(axis=0))
-        """[entry] The chain that it is around."""
-        skipped = (chains.larger > 0).astype(np.intp)  # the whole dim, which stands first
-        each = zip(counts.T.tolist(), skipped, strict=True)
-        self.chosen: Indices = np.concatenate([positions(tuple(many)) + begin[:, None] for many, begin in each], axis=1)
-        """[dim, entry] Position of an entry's extent among those of its chain."""
+        self.options = options = TriedExtents.around(
+            pool, chains.tiles[-1], chains.larger, lambda task: task.last_extents
+        )
+        """[chain]"""
+        skipped = (chains.larger > 0).astype(np.intp).T  # the whole dim, which stands first
+        self.part, self.chosen = options.combined([pool.tasks[0].last_rooms], skipped)
+        """[entry] The chain that it is around, and [dim, entry] the place of its extent among those of the chain."""
         if last:
             self._leave_out(last)
         self._noted: dict[Hashable, Any] = {}
@@ -79,25 +70,11 @@ class LastChoices:
     def __len__(self) -> int:
         return len(self.part)
 
-    def _take_options(self, row: int) -> Indices:
-        """Notes the extents along a dim; [chain] how many are tried."""
-        dim, larger, tasks = self.pool.dims[row], self.chains.larger, self.pool.tasks
-        of_set, which = self.pool.around(self.chains.tiles[-1], larger, row)
-        owners = np.array([task for task, *_ in of_set], dtype=np.intp)
-        sets = [tasks[task].last_extents(dim, *extents) for task, *extents in of_set]
-        counts = np.array([len(each) for each in sets])
-        self.option_sets.append(sets)
-        self.set_of_part[row] = which
-        self.options.append(np.array([extent for each in sets for extent in each], dtype=np.float64))
-        self.task_of_option.append(np.repeat(owners, counts))
-        self.first_option[row] = (np.cumsum(counts) - counts)[which]
-        found: Indices = counts[which] - (larger[:, row] > 0)
-        return found
-
     def _leave_out(self, last: Mapping[int, LeftTiles]) -> None:
         """The entries whose last tiles are not left."""
-        task, places = self.chains.task[self.part], self.chosen + self.first_option[:, self.part]
-        extents = np.stack([each[place] for each, place in zip(self.options, places, strict=True)]).astype(np.int64)
+        task, places = self.chains.task[self.part], self.chosen + self.options.first[:, self.part]
+        each = zip(self.options.extents, places, strict=True)
+        extents = np.stack([own[place] for own, place in each]).astype(np.int64)
         stays: Bools = np.ones(len(task), dtype=bool)
         for number, tiles in last.items():
             mine = np.flatnonzero(task == number)
@@ -108,9 +85,9 @@ class LastChoices:
     def tiles(self) -> Floats:
         """[entry] How many there are in the nest."""
         found: Floats = np.ones(len(self))
-        for row, (options, task) in enumerate(zip(self.options, self.task_of_option, strict=True)):
+        for row, (options, task) in enumerate(zip(self.options.extents, self.options.task, strict=True)):
             trips = np.ceil(self.pool.sizes[task, row] / options)
-            found *= trips[self.chosen[row] + self.first_option[row][self.part]]
+            found *= trips[self.chosen[row] + self.options.first[row][self.part]]
         return found
 
     def noted(self, name: Hashable, made: Callable[[], Known]) -> Known:
@@ -168,7 +145,7 @@ class Grid(Entries):
         for row in rows:
             if all(task.unrolling.sizes[self.dims[row]] == task.unrolling.lanes[self.dims[row]] for task in self.tasks):
                 continue
-            extent = self.of_option(row, self.tried.options[row])
+            extent = self.of_option(row, self.tried.options.extents[row])
             trips *= np.ceil(self.per_task(self.pool.sizes[:, row]) / extent)
             still &= self.per_part(inside[:, row]) == extent
         self.trips[-1][name], self.still[-2][name] = trips, still
@@ -183,7 +160,7 @@ class Grid(Entries):
 
     def of_option(self, row: int, values: Floats) -> Floats:
         """[entry] A number per option of a dim, by the entry's choice."""
-        found: Floats = values[self.chosen[row] + self.tried.first_option[row][self.part]]
+        found: Floats = values[self.chosen[row] + self.tried.options.first[row][self.part]]
         return found
 
     def per_part(self, values: Sequence[npt.ArrayLike] | npt.NDArray[Any]) -> Floats:
@@ -199,9 +176,9 @@ class Grid(Entries):
 
     def tiles_of(self, entries: Indices) -> list[tuple[Mapping[str, int], ...]]:
         """The tiles of all stages of each entry."""
-        part, tried = self.part[entries], self.tried
-        places = self.chosen[:, entries] + tried.first_option[:, part]
-        last = [options[place].astype(np.int64).tolist() for options, place in zip(tried.options, places, strict=True)]
+        part, options = self.part[entries], self.tried.options
+        places = self.chosen[:, entries] + options.first[:, part]
+        last = [each[place].astype(np.int64).tolist() for each, place in zip(options.extents, places, strict=True)]
         inner = [self.pool.extents[self.numbers(stage)[part]].tolist() for stage in range(self.stages - 1)]
         each = zip(*inner, zip(*last, strict=True), strict=True)
         return [tuple(dict(zip(self.dims, tile, strict=True)) for tile in tiles) for tiles in each]

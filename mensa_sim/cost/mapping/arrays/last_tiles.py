@@ -17,7 +17,7 @@ from mensa_sim.cost.mapping.arrays.figures import Demand
 from mensa_sim.cost.mapping.arrays.ranks import near
 from mensa_sim.cost.mapping.arrays.sides import BufferCase
 from mensa_sim.cost.mapping.arrays.tilings import own_dims, window_of_tiles
-from mensa_sim.cost.mapping.candidates import positions, stage_count
+from mensa_sim.cost.mapping.candidates import positions
 from mensa_sim.cost.mapping.least import LeastDemand
 from mensa_sim.cost.mapping.pool import TilePool
 from mensa_sim.workload.dims import OPERANDS, Operand
@@ -31,12 +31,7 @@ class LastTiles:
     ) -> None:
         """`lowest` is what no mapping takes less than in each residency."""
         self._pool, self._number, self._task = pool, number, pool.tasks[number]
-        registers, stages = self._task.registers, stage_count(self._task.ways) - 1
-        self._options = {
-            dim: self._task.extents_beyond(dim, set(inside), stages)
-            for dim, inside in zip(pool.dims, registers.extents.T.tolist(), strict=True)
-        }
-        """Extents by dim."""
+        self._options = self._task.every_last_extent
         self._around_known: dict[tuple[str, int, int], list[bool]] = {}
         self._chosen: Indices = positions(tuple(map(len, self._options.values())))
         """[dim, last tile] Which of the extents."""
@@ -85,8 +80,7 @@ class LastTiles:
         seen = None
         if operand == "input":
             numbers = np.full(len(self._chosen[0]), self._number, dtype=np.intp)
-            tiles = np.stack(list(extents.values()), axis=1).astype(np.int64)
-            seen = window_of_tiles(self._pool, mine, numbers, tiles)
+            seen = window_of_tiles(self._pool, numbers, {dim: extents[dim] for dim in mine})
         own_sizes, own_extents = ({dim: each[dim] for dim in mine} for each in (sizes, extents))
         elements = tilings(operand, own_sizes, own_extents, seen).end
         return whole_words(elements * min(way.memory_bits, way.partial_bits), way.word_bits) * way.memory_share

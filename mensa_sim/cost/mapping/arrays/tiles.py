@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from mensa_sim.arrays import Floats, distinct, spans
-from mensa_sim.cost.counts.tiles import Classes, Indices, tilings, window_classes
+from mensa_sim.arrays import Floats, distinct
+from mensa_sim.cost.counts.tiles import Indices, tilings
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.mapping.arrays.grid import Grid, LastChoices
 from mensa_sim.cost.mapping.arrays.tilings import (
@@ -18,10 +17,10 @@ from mensa_sim.cost.mapping.arrays.tilings import (
     own_dims,
     sizes_of,
     tilings_of,
-    window_dims,
+    window_of_tiles,
 )
-from mensa_sim.cost.mapping.arrays.visits import groups_inside, own_groups
-from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group, positions
+from mensa_sim.cost.mapping.arrays.visits import INSIDE, groups_inside, own_groups
+from mensa_sim.cost.mapping.candidates import ALL_GROUPS, group
 from mensa_sim.workload.dims import Operand
 
 
@@ -103,73 +102,50 @@ class LastTilings:
         self._mine = mine = own_dims(pool, operand)
         self._rows = rows = [pool.dims.index(dim) for dim in mine]
         self._operand = operand
-        parts, which = distinct([tried.set_of_part[row] for row in rows])
-        own = [[tried.option_sets[row][each] for each in tried.set_of_part[row, parts].tolist()] for row in rows]
-        counts = [tuple(map(len, each)) for each in zip(*own, strict=True)]
-        combinations = np.array([prod(each) for each in counts])
-        chosen = np.concatenate([positions(each) for each in counts], axis=1)
-        first = np.repeat(tried.first_option[rows][:, parts], combinations, axis=1)
-        task = np.repeat(tried.chains.task[parts], combinations)
-        extents = {dim: tried.options[row][at] for dim, row, at in zip(mine, rows, chosen + first, strict=True)}
-        options = list(zip(*own, strict=True))
-        seen = _window_of_sets(tried, mine, parts, options, combinations) if operand == "input" else None
+        parts, which = distinct([tried.options.which[row] for row in rows])
+        counts = tried.options.counts[rows][:, parts]  # [own dim, set of combinations]
+        strides = np.cumprod(counts[::-1], axis=0)[::-1]
+        self._strides: Indices = np.where(counts > 1, strides // counts, 0)[:, which]
+        """[own dim, chain]"""
+        self._begin: Indices = (np.cumsum(strides[0]) - strides[0])[which]
+        """[chain] Where its combinations begin."""
+        stand = np.zeros(strides[0].sum(), dtype=bool)
+        stand[self._columns(tried.part, tried.chosen, INSIDE)] = True
+        self._place: Indices = np.cumsum(stand) - 1
+        """[combination] Its place among those that stand in some entry."""
+        some = np.flatnonzero(stand)
+        own = np.searchsorted(np.cumsum(strides[0]), some, side="right")
+        chosen = (some - (np.cumsum(strides[0]) - strides[0])[own]) // (strides // counts)[:, own] % counts[:, own]
+        places = chosen + tried.options.first[rows][:, parts][:, own]
+        task = tried.chains.task[parts][own]
+        extents = {dim: tried.options.extents[row][at] for dim, row, at in zip(mine, rows, places, strict=True)}
+        seen = window_of_tiles(pool, task, extents) if operand == "input" else None
         sums = tilings(operand, sizes_of(pool, mine, task), extents, seen)
         self._known = OperandTilings(operand, pool.tasks, task, extents, sums)
-        self._begin: Indices = (np.cumsum(combinations) - combinations)[which]
-        """[chain] Where its combinations begin."""
-        strides = np.array([[prod(each[place + 1 :]) for each in counts] for place in range(len(mine))])
-        self._strides: Indices = np.where(np.array(counts).T > 1, strides, 0)[:, which]
-        """[own dim, chain]"""
 
-    def of(self, grid: Grid, insides: Sequence[int]) -> GridTiles:
-        """Those of the entries of a grid, with the groups in each that some numbers stand for: [inside, entry].
+    def _columns(self, part: Indices, chosen: Indices, insides: Sequence[int]) -> Indices:
+        """[inside, entry] The combinations of entries around some chains.
 
         A group inside takes its first extents, the whole dims, which stand in the first column of a part.
         """
-        begin = self._begin[grid.part]
+        begin = self._begin[part]
         columns = dict.fromkeys(ALL_GROUPS, np.zeros(len(begin), dtype=np.intp))
         for dim, row, stride in zip(self._mine, self._rows, self._strides, strict=True):
             if stride.any():
-                columns[group(dim)] = columns[group(dim)] + grid.chosen[row] * stride[grid.part]
+                columns[group(dim)] = columns[group(dim)] + chosen[row] * stride[part]
         picked = []
         for inside in insides:
             within = groups_inside(self._operand, inside)
             outside = [columns[name] for name in (*own_groups(self._operand), "G") if name not in within]
             picked.append(np.sum(outside, axis=0) + begin)
-        return GridTiles(self._known, np.stack(picked))
+        return np.stack(picked)
+
+    def of(self, grid: Grid, insides: Sequence[int]) -> GridTiles:
+        """Those of the entries of a grid, with the groups in each that some numbers stand for: [inside, entry]."""
+        return GridTiles(self._known, self._place[self._columns(grid.part, grid.chosen, insides)])
 
 
 def last_tiles(grid: Grid, operand: Operand, insides: Sequence[int]) -> GridTiles:
     """The tiles of the last stage, alone or with groups in them: [inside, entry]."""
     known = grid.tried.noted(("tilings", operand), lambda: LastTilings(grid.tried, operand))
     return known.of(grid, insides)
-
-
-def _window_of_sets(
-    tried: LastChoices,
-    mine: Sequence[str],
-    parts: Indices,
-    options: Sequence[tuple[tuple[int, ...], ...]],
-    many: Indices,
-) -> tuple[Classes, Indices]:
-    """Of all combinations of the options of some chains, `many` for each, what a window shows, and the kind of each."""
-    inside, task = window_dims(mine), tried.chains.task[parts]
-    some, kind = distinct([task, *(tried.set_of_part[tried.pool.dims.index(dim), parts] for dim in inside)])
-    own = [options[place][len(mine) - len(inside) :] for place in some.tolist()]
-    shown, lengths = _window_shown(tried, inside, task[some], own)
-    runs = np.repeat(kind, many // lengths[kind])  # the dims of the window vary fastest
-    _, column = spans((np.cumsum(lengths) - lengths)[runs], lengths[runs])
-    return shown, column
-
-
-def _window_shown(
-    tried: LastChoices, inside: tuple[str, ...], tasks: Indices, options: Sequence[tuple[tuple[int, ...], ...]]
-) -> tuple[Classes, Indices]:
-    """What the window shows of each combination of extents of some nests, one behind another, and how many each has."""
-    windows = [tried.pool.tasks[task].window for task in tasks]
-    seen = [window_classes(window, inside, each) for window, each in zip(windows, options, strict=True)]
-    lengths = np.array([len(end) for _, _, end in seen])
-    values, counts = (np.zeros((max(len(each) for each, _, _ in seen), lengths.sum())) for _ in range(2))
-    for at, (some, many, end) in zip((np.cumsum(lengths) - lengths).tolist(), seen, strict=True):
-        values[: len(some), at : at + len(end)], counts[: len(some), at : at + len(end)] = some, many
-    return Classes(values, counts, np.concatenate([end for _, _, end in seen])), lengths

@@ -11,7 +11,7 @@ from mensa_sim.cost.counts.room import WindowSteps, lanes_of, own_elements, take
 from mensa_sim.cost.counts.tiles import Classes, Indices, TilingSums, classes_of, tilings
 from mensa_sim.cost.counts.ways import Stop
 from mensa_sim.cost.counts.window import window_histogram
-from mensa_sim.cost.mapping.pool import TilePool
+from mensa_sim.cost.mapping.pool import TilePool, noted
 from mensa_sim.workload.dims import Operand, in_window, relevant
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class OperandTilings:
         sums: "TilingSums | WholeSums",
     ) -> None:
         self._operand, self._tasks, self._task, self._extents, self._sums = operand, tasks, task, extents, sums
+        self._pieces: dict[Hashable, Floats] = {}
 
     @cached_property
     def elements(self) -> Floats:
@@ -65,7 +66,8 @@ class OperandTilings:
 
     def pieces(self, bits: int, unit_bits: int, spread: Any) -> Floats:
         """Accesses that all tiles take; `spread` is one number, or one for each nest."""
-        return self._sums.pieces(bits, unit_bits, spread[self._task] if isinstance(spread, np.ndarray) else spread)
+        over, kind = (spread[self._task], spread.tobytes()) if isinstance(spread, np.ndarray) else (spread, spread)
+        return noted(self._pieces, (bits, unit_bits, kind), lambda: self._sums.pieces(bits, unit_bits, over))
 
 
 class WholeSums:
@@ -110,7 +112,7 @@ class PoolTilings:
         first, which = distinct([pool.places(tuple(mine))[new:]])
         task, few = pool.task[new:][first], pool.extents[new:][first]
         own = {dim: few[:, pool.dims.index(dim)].astype(np.float64) for dim in mine}
-        seen = window_of_tiles(pool, mine, task, few) if self._operand == "input" else None
+        seen = window_of_tiles(pool, task, own) if self._operand == "input" else None
         sums = tilings(self._operand, sizes_of(pool, mine, task), own, seen)
         self._parts.append((new, OperandTilings(self._operand, pool.tasks, task, own, sums), which))
 
@@ -169,15 +171,10 @@ def own_dims(pool: TilePool, operand: Operand) -> list[str]:
     return sorted(mine, key=lambda dim: operand == "input" and in_window(dim))
 
 
-def window_dims(mine: Sequence[str]) -> tuple[str, ...]:
-    """Those of an input's dims that a window moves over, which come last."""
-    return tuple(dim for dim in mine if in_window(dim))
-
-
-def window_of_tiles(pool: TilePool, mine: Sequence[str], task: Indices, extents: Indices) -> tuple[Classes, Indices]:
-    """Of single tiles, [tiling, dim], what a window shows, and of which kind each is."""
-    inside = window_dims(mine)
-    tiles = extents[:, [pool.dims.index(dim) for dim in inside]]
+def window_of_tiles(pool: TilePool, task: Indices, extents: Mapping[str, Floats]) -> tuple[Classes, Indices]:
+    """Of single tiles, by their extents, [tiling], what a window shows, and of which kind each is."""
+    inside = tuple(dim for dim in extents if in_window(dim))
+    tiles = np.stack([extents[dim] for dim in inside], axis=1).astype(np.int64)
     some, kind = distinct([task, *tiles.T])
     seen = [
         window_histogram(pool.tasks[own].window, tuple(zip(inside, tile, strict=True)))

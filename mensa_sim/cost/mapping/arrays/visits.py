@@ -147,10 +147,11 @@ class VisitArrays:
         tried = grid.tried
 
         def made() -> Floats:
-            pairs = zip(tried.task_of_option[row].tolist(), tried.options[row].astype(np.int64).tolist(), strict=True)
+            options = tried.options
+            each = options.task[row].tolist(), options.extents[row].astype(np.int64).tolist()
             trips = [
                 visited(grid.tasks[task].unrolling, dim, extent, None if stop is None else stop.stops[task])
-                for task, extent in pairs
+                for task, extent in zip(*each, strict=True)
             ]
             return np.array(trips, dtype=np.float64)
 
