@@ -1,6 +1,7 @@
 """Memories with several ways in: one content, a bandwidth and an energy for each way, nothing copied between them."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,8 @@ def test_each_way_in_has_its_bandwidth_and_energy_and_one_of_them_the_background
 
 def test_what_one_way_in_has_written_another_reads_without_a_copy(two_ways: Path) -> None:
     pins = {"layers.0.gate": "lpddr5_pim", "layers.0.up": "phone_npu"}
-    result = ms.run("smollm2_135m", system=str(two_ways), new_tokens=2, scheduler="greedy", pins=pins)
+    on: dict[str, Any] = {"system": str(two_ways), "baseline": str(two_ways), "scheduler": "greedy", "pins": pins}
+    result = ms.run("smollm2_135m", new_tokens=2, **on)
     assert result.main.handoffs > 0
     assert not any(span.kind == "transfer" for span in result.main.timeline.spans)
     assert result.answer is not None

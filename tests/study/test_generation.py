@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -138,12 +139,13 @@ def test_keys_and_values_that_the_steps_read_elsewhere_are_carried_there_before_
 
 
 def test_a_model_that_does_not_fit_is_an_error_that_says_by_how_much(small: Path) -> None:
-    fits = ms.run(str(small), system="pavlov").answer
+    on_pavlov = partial(ms.run, str(small), system="pavlov", baseline="pavlov")
+    fits = on_pavlov().answer
     assert fits is not None
     needed = sum(fits.weights_held_bytes.values()) + fits.kv_bytes
-    ms.run(str(small), system="pavlov", overrides=[f"memories.hbm_internal.capacity_bytes={needed}"])
+    on_pavlov(overrides=[f"memories.hbm_internal.capacity_bytes={needed}"])
     with pytest.raises(InfeasibleError, match=f"hbm_internal holds {needed - 7} bytes, 7 fewer than the"):
-        ms.run(str(small), system="pavlov", overrides=[f"memories.hbm_internal.capacity_bytes={needed - 7}"])
+        on_pavlov(overrides=[f"memories.hbm_internal.capacity_bytes={needed - 7}"])
 
 
 def test_the_summary_and_the_page_tell_the_answer(small: Path) -> None:

@@ -28,7 +28,7 @@ from mensa_sim.workload.model_kinds import MODELS
 
 def test_mensa_beside_a_measured_cpu_schedules_a_cnn() -> None:
     pins = {"head.linear": "cpu_xeon_1_thread"}
-    result = api.run("mobilenet_v2", system="cpu_plus_mensa", pins=pins)
+    result = api.run("mobilenet_v2", system="cpu_plus_mensa", baseline="cpu_plus_mensa", pins=pins)
     by_source = {layer.name: layer.source for layer in result.main.layers}
     assert by_source.pop("head.linear") == "measured"
     assert "analytical" in by_source.values()
@@ -81,7 +81,7 @@ def test_a_model_on_the_gpu_is_priced_by_exact_kernels_without_a_fit(
 ) -> None:
     monkeypatch.setattr(timings, "kept_fit", lambda *_: pytest.fail("nothing asks for a fit"))
     timings._loaded.cache_clear()
-    result = api.run("mobilenet_v2", system=system, scheduler="greedy")
+    result = api.run("mobilenet_v2", system=system, baseline=system, scheduler="greedy")
     on_gpu = [layer for layer in result.main.layers if layer.accelerator == "gpu_h100"]
     assert on_gpu
     assert all(layer.source == "measured" and layer.error_percent is None for layer in on_gpu)
@@ -90,7 +90,8 @@ def test_a_model_on_the_gpu_is_priced_by_exact_kernels_without_a_fit(
 
 
 def test_a_cpu_alone_runs_a_model_by_its_measured_kernels() -> None:
-    result = api.run("mobilenet_v2", system="cpu_xeon_1_thread", scheduler="greedy", timings="exact")
+    cpu = "cpu_xeon_1_thread"
+    result = api.run("mobilenet_v2", system=cpu, baseline=cpu, scheduler="greedy", timings="exact")
     assert all(layer.source == "measured" and layer.error_percent is None for layer in result.main.layers)
     assert result.main.energy_by_component_pj["device"] > 0
 

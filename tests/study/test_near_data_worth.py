@@ -46,7 +46,7 @@ def test_a_gain_is_what_single_runs_of_both_sides_say(study: tuple[ms.NearData, 
     row = study[0].rows[0]
     workload = {**TINY, "weight_bits": 8, "generate": {"prompt_tokens": 64, "new_tokens": 2}}
     alone, together = (
-        ms.run(workload, system=SYSTEM, scheduler=scheduler, flow="layers").main
+        ms.run(workload, system=SYSTEM, baseline=SYSTEM, scheduler=scheduler, flow="layers").main
         for scheduler in ("single:phone_npu", "greedy")
     )
     assert row.time.taken == pytest.approx(alone.latency_ps / together.latency_ps)
@@ -121,7 +121,8 @@ def test_a_flow_that_the_systems_file_states_holds_on_both_sides(tiny: str, tmp_
     for outcome, scheduler in ((row.alone, "single:phone_npu"), (row.together, "greedy")):
         flows = ("stacks", "layers")
         told, poorer = (
-            ms.run(workload, system=SYSTEM, scheduler=scheduler, objective="edp", flow=flow).main for flow in flows
+            ms.run(workload, system=SYSTEM, baseline=SYSTEM, scheduler=scheduler, objective="edp", flow=flow).main
+            for flow in flows
         )
         assert (outcome.latency_ps, outcome.energy_pj) == (told.latency_ps, pytest.approx(told.energy_pj))
         assert outcome.energy_pj < poorer.energy_pj

@@ -38,6 +38,13 @@ def answered(file: Path) -> Answer:
     return answer
 
 
+@pytest.fixture(scope="module")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Answer]:
+    """The draft and the large model, each by itself."""
+    folder = tmp_path_factory.mktemp("apart")
+    return answered(written(folder, "draft", layers=1)), answered(written(folder, "large", layers=3))
+
+
 @pytest.mark.parametrize(("tokens", "acceptance"), [(1, 0.3), (4, 0.8), (6, 0.0), (3, 1.0)])
 def test_a_round_gives_the_tokens_before_the_first_wrong_proposal_and_one_more(tokens: int, acceptance: float) -> None:
     generator = random.Random(5)
@@ -54,14 +61,15 @@ def test_a_round_gives_the_tokens_before_the_first_wrong_proposal_and_one_more(t
     assert said == pytest.approx(mean, rel=0.02)
 
 
-def test_a_token_costs_its_share_of_the_proposals_and_of_the_step_that_reads_them(tmp_path: Path) -> None:
+def test_a_token_costs_its_share_of_the_proposals_and_of_the_step_that_reads_them(
+    tmp_path: Path, apart: tuple[Answer, Answer]
+) -> None:
     never, always = answered(speculating(tmp_path, 3, 0.0)), answered(speculating(tmp_path, 3, 1.0))
-    draft = answered(tmp_path / "draft.yaml")
+    draft, alone = apart
     assert never.time_per_token_ps is not None
     assert always.time_per_token_ps is not None
     assert draft.time_per_token_ps is not None
     assert never.time_per_token_ps == pytest.approx(4 * always.time_per_token_ps)
-    alone = answered(written(tmp_path, "large", layers=3))
     assert alone.time_per_token_ps is not None
     verified_ps = never.time_per_token_ps - 3 * draft.time_per_token_ps
     assert alone.time_per_token_ps < verified_ps < 4 * alone.time_per_token_ps, "one step reads four tokens"
@@ -69,9 +77,9 @@ def test_a_token_costs_its_share_of_the_proposals_and_of_the_step_that_reads_the
     assert never.over_steps(lambda step: step.weight_bytes) > alone.over_steps(lambda step: step.weight_bytes)
 
 
-def test_the_memories_hold_both_models(tmp_path: Path) -> None:
+def test_the_memories_hold_both_models(tmp_path: Path, apart: tuple[Answer, Answer]) -> None:
     both = answered(speculating(tmp_path, 2, 0.5))
-    draft, alone = answered(tmp_path / "draft.yaml"), answered(written(tmp_path, "large", layers=3))
+    draft, alone = apart
     held, parts = (sum(each.weights_held_bytes.values()) for each in (both, draft)), alone.weights_held_bytes
     assert next(held) == next(held) + sum(parts.values())
     assert both.kv_bytes > draft.kv_bytes + alone.kv_bytes, "rows of proposals that are not taken"

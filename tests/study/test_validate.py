@@ -279,7 +279,8 @@ def test_speeds_and_energies_of_generation_are_those_of_a_run(system: str, tmp_p
     found = validate(read_measurements(path))
     assert not found.failures
     ttft, prefill, decode, energy, later = (row.predicted for row in found.rows)
-    run = ms.run(tmp_path / "small.yaml", system=system, objective="latency", prompt_tokens=30, new_tokens=5)
+    lengths = {"prompt_tokens": 30, "new_tokens": 5}
+    run = ms.run(tmp_path / "small.yaml", system=system, baseline=system, objective="latency", **lengths)
     answer = run.answer
     assert answer is not None
     assert ttft == pytest.approx(answer.ttft_ps / 1e9)
