@@ -84,22 +84,29 @@ class Cutter:
         self._ways = {first: way for way in stacks for first in islice(way, 1)}
         """By the stack that counts, those behind it."""
         self._told: dict[Segment, float] = {}
+        self._ends: list[list[Segment]] = [[] for _ in range(len(alone) + 1)]
+        """All segments by where they end, single layers first."""
+        self._begins: list[list[Segment]] = [[] for _ in alone]
+        for each in (*self._alone, *self._ways):
+            self._add(each)
+
+    def _add(self, segment: Segment) -> None:
+        self._ends[segment.end].append(segment)
+        self._begins[segment.begin].append(segment)
 
     def best(self) -> list[Segment]:
         """The segments of the least total value; of equal ones single layers, then the first."""
-        ends = self._by(lambda each: each.end)
-        return self._cut(ends, self._least(ends))
+        return self._cut(self._least())
 
     def asked(self) -> list[Segment]:
         """The stacks whose values are to be told next; none where all that matter are."""
-        ends, begins = self._by(lambda each: each.end), self._by(lambda each: each.begin)
-        before = self._least(ends)
-        after = [0.0] * len(before)
-        for begin in reversed(range(len(self._alone))):
-            after[begin] = min(self._value(each) + after[each.end] for each in begins[begin])
-        asked = [each for each in self._cut(ends, before) if each in self._ways and each not in self._told]
+        before = self._least()
+        asked = [each for each in self._cut(before) if each in self._ways and each not in self._told]
         if len(self._told) >= MOST_BESIDE:
             return asked
+        after = [0.0] * len(before)
+        for begin in reversed(range(len(self._alone))):
+            after[begin] = min(self._value(each) + after[each.end] for each in self._begins[begin])
         most = before[-1] + DOUBT * abs(before[-1]) if len(self._told) >= AT_ONCE else float("inf")
         others = {
             each: before[each.begin] + each.value + after[each.end]
@@ -117,34 +124,32 @@ class Cutter:
         way = self._ways[stack]
         if value is None:
             del self._ways[stack]
+            self._ends[stack.end].remove(stack)
+            self._begins[stack.begin].remove(stack)
         else:
             self._told[stack] = value
         if value is None or self._crowded:
             most = float("inf") if value is None else value * (1 - CROWDED)
-            self._ways |= {each: way for each in islice(way, 1) if each.value < most}
+            for each in islice(way, 1):
+                if each.value < most:
+                    self._ways[each] = way
+                    self._add(each)
 
     def _value(self, segment: Segment) -> float:
         return self._told.get(segment, segment.value)
 
-    def _by(self, place: Callable[[Segment], int]) -> list[list[Segment]]:
-        """All segments by where they end or begin, single layers first."""
-        found: list[list[Segment]] = [[] for _ in range(len(self._alone) + 1)]
-        for each in (*self._alone, *self._ways):
-            found[place(each)].append(each)
-        return found
-
-    def _least(self, ends: Sequence[Sequence[Segment]]) -> list[float]:
+    def _least(self) -> list[float]:
         """The least value of the layers up to each."""
         least = [0.0]
-        for segments in ends[1:]:
+        for segments in self._ends[1:]:
             least.append(min(least[each.begin] + self._value(each) for each in segments))
         return least
 
-    def _cut(self, ends: Sequence[Sequence[Segment]], least: Sequence[float]) -> list[Segment]:
+    def _cut(self, least: Sequence[float]) -> list[Segment]:
         found: list[Segment] = []
         end = len(self._alone)
         while end:
-            last = next(each for each in ends[end] if least[each.begin] + self._value(each) == least[end])
+            last = next(each for each in self._ends[end] if least[each.begin] + self._value(each) == least[end])
             found.append(last)
             end = last.begin
         return found[::-1]
