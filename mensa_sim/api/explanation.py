@@ -67,7 +67,8 @@ def place(request: PlaceRequest) -> Placement:
     graph = graph_given(request)
     system = system_given(request.system, request.overrides)
     generation = generation_given(request.workload, allow_code=request.allow_code)
-    several = generation is not None and len(generation.generate.steps) > 1  # as the steps of an answer are planned
+    # As the steps of an answer are planned, unless a draft's come between them.
+    several = generation is not None and generation.draft is None and len(generation.generate.steps) > 1
     goal = replace(goal_asked(request, system), steady=several)
     placement = place_graph(graph, system, goal, shared_memo(cache=request.cache))
     files = (*workload_files_given(request.workload), *system_files_given(request.system))

@@ -77,6 +77,13 @@ def test_a_token_costs_its_share_of_the_proposals_and_of_the_step_that_reads_the
     assert never.over_steps(lambda step: step.weight_bytes) > alone.over_steps(lambda step: step.weight_bytes)
 
 
+def test_no_model_finds_on_chip_what_the_other_ones_steps_may_have_displaced(tmp_path: Path) -> None:
+    """No step gets faster: one alone finds what the step before it has left, which is all of so small a model."""
+    found = ms.run(speculating(tmp_path, 2, 0.5), system="edge_tpu", baseline="edge_tpu").answer
+    assert found is not None
+    assert found.decoding[0].first.latency_ps < found.decoding[-1].last.latency_ps
+
+
 def test_the_memories_hold_both_models(tmp_path: Path, apart: tuple[Answer, Answer]) -> None:
     both = answered(speculating(tmp_path, 2, 0.5))
     draft, alone = apart

@@ -76,9 +76,11 @@ def answer_on(
     seed: int = 0,
     on_chip: Options = FULL,
     explained: bool = True,
+    interrupted: bool = False,
 ) -> Answered:
     """The answer of a model on a system; `memo` carries prices from step to step, and the first one is `explained`.
 
+    Where it is `interrupted`, another model's steps come between its own, which then find nothing on chip.
     Raises `InfeasibleError` where a phase cannot run, or where parameters, keys and values do not fit a memory: the
     error says by how much.
     """
@@ -97,14 +99,15 @@ def answer_on(
         prompt = evaluate(generation.prompt, system, replace(goal, pins=alone.pins), **shown)
         return Answered(answer=_answer(generation, system, prompt, None, ()), step=prompt, prompt=prompt)
     prompt = evaluate(generation.prompt, system, alone, **settings)
-    goal = replace(goal, pins=pins_in("steps", goal.pins), steady=len(contexts) > 1)
+    follow = len(contexts) > 1 and not interrupted
+    goal = replace(goal, pins=pins_in("steps", goal.pins), steady=follow)
     first = evaluate(generation.step(contexts[0]), system, goal, beside_best=explained, **shown)
     kept = replace(goal, scheduler="greedy", options={}, schedule_file=None, pins=first.schedule.assignment)
 
     def simulated(context: int) -> SystemResult:
-        return evaluate(generation.step(context), system, kept, later=True, **settings)
+        return evaluate(generation.step(context), system, kept, later=follow, **settings)
 
-    cold = len(contexts) > 1 and _finds_something(first)
+    cold = follow and _finds_something(first)
     begin = contexts[1] if cold else contexts[0]
     ends = {begin: simulated(begin) if cold else first}
     if contexts[-1] not in ends:
@@ -140,14 +143,20 @@ def _with_draft(
     seed: int,
     on_chip: Options,
 ) -> Answered:
-    """The answer of a model whose tokens a draft proposes: pins and a schedule are the model's own."""
+    """The answer of a model whose tokens a draft proposes: pins and a schedule are the model's own.
+
+    What one of them keeps on chip the other one's steps may need, so nothing stays, not even between a draft's steps.
+    """
     asked = generation.generate
-    found = answer_on(replace(generation, draft=None), system, goal, evaluate, memo, seed=seed, on_chip=on_chip)
+    answering = partial(
+        answer_on, system=system, evaluate=evaluate, memo=memo, seed=seed, on_chip=on_chip, interrupted=True
+    )
+    found = answering(replace(generation, draft=None), goal=goal)
     if asked.speculation is None or found.answer is None or not found.answer.steps:
         return found
     free = replace(goal, schedule_file=None, pins={})
     proposing = replace(draft, generate=replace(asked, speculation=None))
-    other = answer_on(proposing, system, free, evaluate, memo, seed=seed, on_chip=on_chip)
+    other = answering(proposing, goal=free)
     if other.answer is None:
         return found
     answer = speculated(found.answer, other.answer, asked.speculation)

@@ -69,8 +69,8 @@ class Goal:
     timings: TimingsMode = "fit"
     """Whether a measured accelerator may use fits where its table has no such kernel."""
     steady: bool = False
-    """Whether a steady inference is asked for, as of a stream, or the first one, whose figures a run prints; of what is
-    equal in that the other decides."""
+    """Whether a steady inference is asked for, as of a stream or of steps that follow others, or the first one, whose
+    figures a run prints; of what is equal in that the other decides."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)
