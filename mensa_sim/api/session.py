@@ -57,9 +57,9 @@ class ScenarioRun(_Simulation, ScenarioResult):
     """Several workloads with arrivals: `main` on the system, `baseline` on the baseline.
 
     >>> import mensa_sim as ms
-    >>> result = ms.run_scenario("ar_headset")
+    >>> result = ms.run_scenario("voice_assistant")
     >>> result
-    <ScenarioRun: ar_headset on mensa_g>
+    <ScenarioRun: voice_assistant on mensa_g>
     >>> {stream.deadline_misses for stream in result.main.metrics.streams.values()}
     {0}
     """
