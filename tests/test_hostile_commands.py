@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("path", ["x" * 300, "deep/" + "x" * 5000, "tiny.yaml/inside", "tiny.yaml/in/side"])
+@pytest.mark.parametrize("path", ["new/" + "x" * 300, "deep/" + "x" * 5000, "tiny.yaml/inside", "tiny.yaml/in/side"])
 @pytest.mark.parametrize(
     "command",
     [
@@ -54,6 +54,14 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     assert code == 2
     assert path.split("/")[0] in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_name_that_a_file_cannot_have_while_it_is_written_is_refused_before_any_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mensa_sim.workload.graph.LayerGraph.__init__", None)
+    code, _, err = outcome(f"families tiny.yaml --report {'x' * 252}", monkeypatch)
+    assert (code, err) == (2, f"mensa-sim: {'x' * 252}: cannot be written: File name too long; choose another\n")
 
 
 def test_a_folder_of_others_is_refused_before_any_work(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

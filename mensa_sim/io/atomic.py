@@ -115,7 +115,9 @@ def refuse_unwritable(folder: str | Path | None) -> None:
         return
     try:
         folder = Path(folder)
-        nearest = next((place for place in (folder, *folder.parents) if place.exists()), Path())
+        nearest = _nearest(folder)
+        for name in folder.parts:
+            (nearest / name).exists()  # an error where nothing there can have that name
         with tempfile.TemporaryFile(dir=nearest):
             pass
     except OSError as error:
@@ -133,11 +135,16 @@ def refuse_unwritable_file(path: str | Path | None) -> None:
     try:
         if path.is_dir():
             raise UsageError(f"{path}: a folder has this name; choose another")
-        path.exists()
+        (_nearest(path.parent) / usual_temporary(path).name).exists()
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}; choose another") from error
     if "\0" in str(path):
         raise UsageError(f"{str(path)!r} is not a path: it holds a null byte; choose another")
+
+
+def _nearest(folder: Path) -> Path:
+    """The first of a folder and those around it that is there."""
+    return next((place for place in (folder, *folder.parents) if place.exists()), Path())
 
 
 def is_temporary(name: str) -> bool:
