@@ -62,10 +62,11 @@ CONSTANTS["f"] = weights(2)
             ],
         ),
         (
-            fused("SkipGroupNorm", "l f f l", groups=2, activation=1, outputs="y sum"),
+            fused("SkipGroupNorm", "l f f l f", groups=2, activation=1, outputs="y sum"),
             [
                 plain("Add", "l l", "a"),
-                plain("Transpose", "a", "t2", perm=[0, 3, 1, 2]),
+                plain("Add", "a f", "b2"),
+                plain("Transpose", "b2", "t2", perm=[0, 3, 1, 2]),
                 plain("GroupNormalization", "t2 f f", "n", num_groups=2),
                 plain("Swish", "n", "s"),
                 plain("Transpose", "s", perm=[0, 2, 3, 1]),

@@ -137,14 +137,15 @@ def test_a_mask_and_the_future_take_an_operation_for_each_score(tmp_path: Path) 
     assert operations(fused("MultiHeadAttention", "q k v", num_heads=HEADS, unidirectional=1)) == bare + scores
 
 
-def test_the_tables_of_a_text_encoder_are_read_by_rows(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("kinds", "rows_a_word"), [("kinds", 2), ("_", 1)])
+def test_the_tables_of_a_text_encoder_are_read_by_rows(tmp_path: Path, kinds: str, rows_a_word: int) -> None:
     tables = {"words": weights(500, 16), "places": weights(64, 16), "kinds": weights(2, 16), "g": weights(16)}
-    node = fused("EmbedLayerNormalization", "ids kinds_of words places kinds g g", outputs="y lengths")
+    node = fused("EmbedLayerNormalization", f"ids kinds_of words places {kinds} g g", outputs="y lengths")
     ids: dict[str, Shape] = {"ids": [BATCH, LENGTH], "kinds_of": [BATCH, LENGTH]}
     graph = imported(tmp_path, [node], inputs=ids, constants=tables, integers=("ids", "kinds_of"))
     assert graph.coverage.unsupported == 0
     gathered = sum(layer.gathered_bytes or 0 for layer in graph.layers)
-    assert gathered == (2 * BATCH * LENGTH + LENGTH) * 16
+    assert gathered == (rows_a_word * BATCH * LENGTH + LENGTH) * 16
 
 
 def test_a_text_encoder_gives_one_length_for_each_text(tmp_path: Path) -> None:

@@ -77,6 +77,22 @@ def test_sequences_of_their_own_lengths_step_as_padded_ones(tmp_path: Path) -> N
     assert [(e.macs, e.steps) for e in ragged] == [(e.macs, e.steps) for e in padded]
 
 
+def test_a_first_state_is_turned_with_the_sequences_that_have_the_batch_first(tmp_path: Path) -> None:
+    constants = {"w": weights(2, 16, 6), "r": weights(2, 16, 4)}
+    first, second = (
+        imported(
+            tmp_path,
+            [node("LSTM", "x w r _ _ h", hidden_size=4, direction="bidirectional", layout=layout)],
+            inputs={"x": [3, 5, 6] if layout else [5, 3, 6], "h": [3, 2, 4] if layout else [2, 3, 4]},
+            constants=constants,
+        ).layers
+        for layout in (1, 0)
+    )
+    assert [(e.macs, e.input_bytes, e.output_bytes) for e in first] == [
+        (e.macs, e.input_bytes, e.output_bytes) for e in second
+    ]
+
+
 @pytest.mark.parametrize("directions", [1, 2])
 def test_peepholes_are_read_by_the_cell_update_and_take_a_product_and_a_sum_a_gate(
     directions: int, tmp_path: Path

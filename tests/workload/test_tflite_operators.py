@@ -187,6 +187,15 @@ def test_one_step_of_a_basic_lstm(tmp_path: Path) -> None:
     assert (graph.macs, graph.parameter_bytes) == (24 * 11, 24 * 11 + 24)
 
 
+def test_one_step_of_a_full_lstm(tmp_path: Path) -> None:
+    net = Net()
+    x, h, c = (net.tensor(name, (1, size)) for name, size in (("x", 5), ("h", 6), ("c", 6)))
+    gates = [net.weight(f"{half}{gate}", 6, size) for half, size in (("w", 5), ("r", 6)) for gate in range(4)]
+    y = net.add("LSTM", [x, *gates, *[-1] * 9, h, c], (1, 6), "LSTMOptions", KernelType=0)
+    graph = imported(tmp_path, net, [x, h, c], [y])
+    assert (graph.macs, graph.parameter_bytes) == (24 * 11, 24 * 11)
+
+
 def test_plain_recurrent_layers_and_memory_filters(tmp_path: Path) -> None:
     net = Net()
     x = net.tensor("x", (1, 9, 5))
