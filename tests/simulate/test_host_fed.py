@@ -70,6 +70,7 @@ def timed(sizes: dict[str, int], buffer: int = 0, turn: int = 0) -> list[tuple[s
     platform = replace(system([accelerator("acc", parameter_buffer=buffer)]), host=HOST)
     costs = fed(with_ends(sizes), platform)
     timeline = simulate_in_turn(costs.graph, costs, everything_on(costs.graph, "acc"), FULL, inferences=2)[turn]
+    assert all(span.size_bytes for span in timeline.spans if span.kind == "transfer"), "what is empty does not cross"
     moved = [span for span in timeline.spans if span.end_ps > span.start_ps and span.resource != "host"]
     seen = [(span.resource, span.layer, span.start_ps // 1000, span.end_ps // 1000) for span in moved]
     return sorted(seen, key=lambda each: (each[2], each[0]))

@@ -1,6 +1,7 @@
 """Explaining a layer's mapping: what each level holds and moves adds up, and the gap is that to the floor."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,7 @@ def test_the_value_is_the_floor_and_the_gap_above_it(placement: Placement, use: 
     text = gap_text(use)
     assert "no mapping" in text
     assert text.startswith("energy ")
+    assert gap_text(replace(use, gap=0.0)).endswith(": no mapping has less")
 
 
 def test_a_layer_without_products_and_a_measured_accelerator_have_no_levels_to_show(

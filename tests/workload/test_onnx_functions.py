@@ -77,6 +77,13 @@ def test_sequences_of_their_own_lengths_step_as_padded_ones(tmp_path: Path) -> N
     assert [(e.macs, e.steps) for e in ragged] == [(e.macs, e.steps) for e in padded]
 
 
+def test_what_a_node_is_not_asked_for_has_no_shape(tmp_path: Path) -> None:
+    constants = {"w": weights(1, 16, 6), "r": weights(1, 16, 4), "n": np.array([5, 5])}
+    last = onnx.helper.make_node("LSTM", ["x", "w", "r", "", "n"], ["", "y"], hidden_size=4)
+    graph = imported(tmp_path, [last], inputs={"x": [5, 2, 6]}, constants=constants)
+    assert graph.macs == 5 * 2 * 16 * 10
+
+
 def test_a_first_state_is_turned_with_the_sequences_that_have_the_batch_first(tmp_path: Path) -> None:
     constants = {"w": weights(2, 16, 6), "r": weights(2, 16, 4)}
     first, second = (
