@@ -9,12 +9,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from mensa_sim.cost.counts.nest import count_nest
+from mensa_sim.cost.counts.ways import Precision, ways
 from mensa_sim.cost.layer_cost import LayerCost, Residency
+from mensa_sim.cost.mapping.mapping import Loop, NestMapping
+from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.stacks.planes import planes_of
-from mensa_sim.hardware.files import load_system
+from mensa_sim.hardware.files import load_accelerator, load_system
 from mensa_sim.hardware.routes import Leg, Route
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
@@ -200,6 +204,19 @@ def test_each_sum_leaves_once_where_those_that_wait_have_room_and_else_columns_c
         return
     assert cost.memory_write_bytes == (0 if kept else layer.output_bytes + again)
     assert back == again
+
+
+@pytest.mark.parametrize("word_bits", [1, 64])
+def test_columns_that_leave_before_all_channels_are_added_are_as_wide_as_other_sums(word_bits: int) -> None:
+    """Two tiles of 32 channels, each for three tiles of inputs: all go out three times, and come back twice."""
+    spec, nest = load_accelerator("pascal"), LoopNest(K=64, C=96)
+    unrolling = unroll(nest, spec)
+    way = ways(spec, unrolling, Precision(adds_columns=True, output_left=0.5), word_bits)
+    holds = {operand: (0,) * len(each.stops) for operand, each in way.items()}
+    mapping = NestMapping(unrolling=unrolling, loops=(Loop("K", 2), Loop("C", 3)), cuts=(0,), holds=holds)
+    found = count_nest(nest, spec, mapping, way).operands["output"]
+    assert (found.memory_write_bits, found.memory_read_bits) == (3 * 64 * 32, 2 * 64 * 32)
+    assert found.end_bits == 32 * 32
 
 
 def test_columns_of_rows_too_wide_for_their_sums_to_wait_leave_and_come_back() -> None:
