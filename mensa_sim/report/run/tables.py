@@ -129,6 +129,7 @@ def optimality_text(found: Optimality) -> str:
             text += f", the least of all {found.of_all} assignments"
         elif found.tried > 1:
             text += f", the least of {found.tried} schedules near it"
+        text += f" by {found.compared} inferences" if found.compared else ""
     return text + (f" ({'; '.join(found.differs)})" if found.differs else "")
 
 

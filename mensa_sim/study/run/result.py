@@ -84,6 +84,8 @@ class Optimality:
     """Schedules of which it was the best when simulated, near the least predicted; 0 where one alone was."""
     of_all: int = 0
     """Assignments of which none simulates better: all that there are, where each was tried or bounded from below."""
+    compared: str | None = None
+    """`steady` where all these were compared by an inference that follows others; none: by the first one."""
     causes: tuple[Cause, ...] = ()
     """What adds up to the difference between predicted and simulated latency and energy."""
     differs: tuple[str, ...] = ()

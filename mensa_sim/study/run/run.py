@@ -177,6 +177,7 @@ def _optimality(placement: Placement, judged: Schedule, measured: Metrics, cause
         simulated=simulated_value(placement.schedule, measured),
         tried=placement.tried,
         of_all=placement.of_all,
+        compared="steady" if placement.goal.steady and placement.tried else None,
         causes=causes,
         differs=reasons_to_differ(judged, measured, causes),
     )
