@@ -59,8 +59,8 @@ _LAST = 4096
 """Last tiles of a nest up to which they are looked at: a choice."""
 _CHAINS = 1024
 """Chains around which last tiles are put at once, at most: some 20 MiB. A choice."""
-_PIECE = 256
-"""Of more chains those that are followed at once, the ones of least floor first: a choice."""
+_TURN = 256
+"""Of more chains those of a nest that are followed in one turn, the ones of least floor first: a choice."""
 _MOST = 16384
 """Chains whose floors are worked out at once, at most: some 40 MiB. A choice."""
 
@@ -205,8 +205,11 @@ class Search:
             tiles.leave_out(reached[..., [task]])
         if len(some.task) > _CHAINS:
             found = np.full((2, len(residencies), len(some.task)), np.inf)
-            order = np.argsort(floors[0].min(axis=0), kind="stable")
-            for piece in np.split(order, range(_PIECE, len(order), _PIECE)):
+            rising = np.lexsort((floors[0].min(axis=0), some.task))
+            turn = (np.arange(len(rising)) - np.searchsorted(some.task, some.task)) // _TURN
+            order = np.argsort(turn, kind="stable")
+            cuts = np.union1d(np.arange(_CHAINS, len(order), _CHAINS), np.flatnonzero(np.diff(turn[order])) + 1)
+            for piece in np.split(rising[order], cuts):
                 mine = np.sort(piece[near(floors[..., piece], some.task[piece], reached).any(axis=0)])
                 if len(mine):
                     few = picked(some, mine)
