@@ -24,7 +24,7 @@ def spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
 
 def _spilled_bytes(graph: LayerGraph, capacity_bytes: int) -> Mapping[str, int]:
     found: dict[str, int] = {}
-    if sum(layer.output_bytes for layer in graph.layers) <= capacity_bytes:
+    if sum(layer.model_input_bytes + layer.output_bytes for layer in graph.layers) <= capacity_bytes:
         return found
     place = {layer.name: index for index, layer in enumerate(graph.layers)}
     last = {

@@ -29,6 +29,14 @@ def test_what_waits_leaves_as_far_as_it_must(capacity: int, spilled: dict[str, i
     assert spilled_bytes(SKIP, capacity) == spilled
 
 
+def test_an_input_of_the_model_takes_room_too() -> None:
+    """While b is made of 50 bytes that come in, a waits for c: 150 bytes at once, of outputs alone 100."""
+    found = graph({"a": 60, "b": 40, "c": 0}, [("a", "c"), ("b", "c")])
+    layers = [replace(each, model_input_bytes=50) if each.name == "b" else each for each in found.layers]
+    assert spilled_bytes(replace(found, layers=tuple(layers)), 100) == {"a": 50}
+    assert spilled_bytes(replace(found, layers=tuple(layers)), 150) == {}
+
+
 def test_what_is_read_last_leaves_first() -> None:
     sizes = {"far": 30, "near": 30, "b": 30, "c": 30, "d": 30, "e": 1}
     edges = [("far", "b"), ("near", "b"), ("b", "c"), ("c", "d"), ("near", "d"), ("far", "e"), ("d", "e")]
