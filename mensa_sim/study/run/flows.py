@@ -1,7 +1,7 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
@@ -228,8 +228,12 @@ def _plans(
     if STACKS in allowed:
         from mensa_sim.study.run.tiles import in_stacks
 
-        stacked = unbeaten([_planned(each, on_chip) for each in in_stacks(placement, goal, memo)])
-        tried += [(STACKS, each) for each in stacked]
+        distinct: dict[Hashable, Placement] = {}
+        for each in in_stacks(placement, goal, memo):
+            found = each.schedule
+            distinct.setdefault((found.order, frozenset(found.assignment.items()), data_of(each)), each)
+        stacked = unbeaten([_planned(each, on_chip) for each in distinct.values()])
+        tried += [(STACKS, plan) for plan in stacked]
     if IN_TILES in allowed and goal is not None:
         from mensa_sim.study.run.tiles import in_tiles
 
