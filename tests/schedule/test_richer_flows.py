@@ -17,6 +17,7 @@ from mensa_sim.hardware.accelerator import PowerGating
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.objective import objective_named
+from mensa_sim.report.run.tables import optimality_text
 from mensa_sim.schedule.data_plan import Home
 from mensa_sim.schedule.tiles.floor import least_values
 from mensa_sim.study.run.placement import Goal, place
@@ -201,6 +202,8 @@ def test_of_few_assignments_the_best_is_the_least_that_any_simulates_and_none_is
             found.append((values(ran)[steady], (ran, ran.steady)[steady].latency_ps))
         best = evaluate(graph, system, replace(goal, steady=steady), memo=memo, explained=False)
         assert best.optimality.of_all == len(every) > best.optimality.tried
+        said = f"the least of all {len(every)} assignments{' by steady inferences' * steady}"
+        assert optimality_text(best.optimality).endswith(said)
         assert values(best)[steady] == pytest.approx(min(found)[0], rel=1e-9)
         timed = replace(placed.problem, objective="latency")
         floors, least_ps = (

@@ -16,7 +16,6 @@ from mensa_sim.errors import InfeasibleError, UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.hardware.system import System
-from mensa_sim.report.run.tables import optimality_text
 from mensa_sim.study.generation.answer import Answer
 from mensa_sim.study.generation.generation import answer_on
 from mensa_sim.study.generation.stretches import OFF_THE_LINE, linear_stretches
@@ -168,11 +167,6 @@ def test_the_summary_and_the_page_tell_the_answer(small: Path) -> None:
 def test_a_step_is_explained_as_it_is_planned_where_others_follow(small: Path) -> None:
     several, alone = ms.place(str(small), system="edge_tpu"), ms.place("small_cnn", system="edge_tpu")
     assert (several.goal.steady, alone.goal.steady) == (True, False)
-
-
-def test_the_best_of_several_schedules_of_a_step_is_said_to_be_so_where_others_follow(small: Path) -> None:
-    found = ms.run(str(small), scheduler="optimal", baseline="mensa_g", new_tokens=3).main.optimality
-    assert f"the least of {found.tried} schedules near it by steady inferences" in optimality_text(found)
 
 
 def test_an_answer_of_one_token_is_its_prompt(small: Path) -> None:
