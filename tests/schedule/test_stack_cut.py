@@ -6,12 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import mensa_sim as ms
 from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
-from mensa_sim.cost.stacks.traffic import Room, can_stack, room_of, stack_traffic, weights_of
+from mensa_sim.cost.stacks.traffic import Room, StackTraffic, can_stack, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.files import load_accelerator
 from mensa_sim.schedule.stacks.cut import AT_ONCE, Cutter, Segment, stacks_on
+from mensa_sim.schedule.stacks.expected import ExpectedCost
 from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
+from mensa_sim.units import PS_PER_S
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.load import load_workload
@@ -178,3 +181,22 @@ def test_published_networks_move_few_activations_through_pascals_buffers(workloa
     assert room == Room(activation_bytes=262144, parameter_bytes=131072)
     moved = Bytes(load_workload(workload), room)
     assert activation_bytes(moved, moved.cut()) <= at_most_mb * 1e6
+
+
+def test_what_moves_as_it_does_by_itself_is_expected_to_cost_what_it_costs_by_itself() -> None:
+    """Parameters and input come while it works, as the price has it too."""
+    dims = {"K": 16, "C": 8, "OY": 8, "OX": 8, "FY": 3, "FX": 3}
+    alone = ms.place({"name": "n", "layers": [{"name": "a", "operator": "conv2d", "dims": dims}]}, system="pascal")
+    cost, memory = alone.costs.cost("a", "pascal"), alone.costs.system.memory_of("pascal")
+    parameters = alone.costs.graph.layers[0].parameter_bytes
+    moved = StackTraffic(
+        read_bytes=cost.memory_read_bytes - parameters,
+        written_bytes=cost.memory_write_bytes,
+        fetched_bytes={"a": parameters},
+        kept={},
+    )
+    energy_pj, latency_ps = ExpectedCost({"a": cost}, memory, lambda size: moved).of(["a"], moved)
+    assert energy_pj == pytest.approx(cost.energy_pj)
+    assert latency_ps == pytest.approx(
+        max(cost.on_chip_ps, cost.memory_bytes * PS_PER_S / memory.effective_bytes_per_s)
+    )

@@ -10,7 +10,8 @@ from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import UsageError
 from mensa_sim.hardware.files import load_system
 from mensa_sim.io.shipped import shipped_root
-from mensa_sim.study.calibrate.calibrate import _layer, calibrate
+from mensa_sim.report.calibrate.calibrate import _finding
+from mensa_sim.study.calibrate.calibrate import Calibration, JudgedKernels, _layer, calibrate
 from mensa_sim.study.calibrate.request import CalibrateRequest
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.layer import LoopNest
@@ -70,6 +71,12 @@ def test_the_calibrated_system_loads_and_says_what_was_fitted_from_what_with_whi
     assert system.accelerators[0].spec.clock_hz == result.fitted[CLOCK][1]
     for said in (CLOCK, "7 kernels of t.csv", "mean error on 7 other kernels"):
         assert said in system.source
+
+
+def test_a_fit_of_a_device_is_judged_on_kernels_left_out() -> None:
+    judged = (JudgedKernels(operator="linear", rows=9, error_percent=3.0, error_before_percent=40.0),)
+    found = Calibration(spec="card", text="", fitted={}, rows=9, judged=judged)
+    assert _finding(found) == "card: fitted to 9 kernels; mean error on kernels left out 3.0 %, plain roofline 40.0 %"
 
 
 @pytest.mark.parametrize(
