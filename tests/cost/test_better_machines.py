@@ -150,7 +150,8 @@ def test_chains_of_tiles_that_are_told_in_pieces_give_the_same_price(monkeypatch
     pieces = []
     fronts = search.Fronts
     monkeypatch.setattr(search, "_MOST", 16)
-    monkeypatch.setattr(search, "_PIECE", 4)
+    monkeypatch.setattr(search, "_CHAINS", 4)
+    monkeypatch.setattr(search, "_TURN", 3)
     monkeypatch.setattr(search, "Fronts", lambda *given: pieces.append(len(given[1].task)) or fronts(*given))
     assert best(nest, spec, MEMORY, model_of(spec), "edp") == whole
     assert sum(16 >= each > 8 for each in pieces) > 3
