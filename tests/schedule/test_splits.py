@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shared_systems import GB, pool
 
+import mensa_sim as ms
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.cost.stacks.planes import planes_of
@@ -287,3 +288,13 @@ def test_pieces_of_a_softmax_go_over_the_rows_of_the_whole_twice_and_of_a_sum_of
     for layer, field, shares in ((softmax, "slices", [36, 48, 60]), (up, "summed_elements", [150, 200, 250])):
         pieces = pieces_of(layer, planes[layer.name], "rows", [3, 4, 5])
         assert [getattr(piece.layer, field) for piece in pieces] == shares
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(3, 1), (1, 2)])
+def test_no_mapping_reads_less_than_the_rows_and_columns_that_windows_touch(kernel: int, stride: int) -> None:
+    """All of 4 x 4 beside the padding, or every other row and column of 8 x 8; two channels."""
+    dims = {"K": 4, "C": 2, "OY": 4, "OX": 4, "FY": kernel, "FX": kernel}
+    entry = {"name": "a", "operator": "conv2d", "dims": dims, "stride": stride}
+    costs = ms.place({"name": "n", "layers": [entry]}, system="pascal").costs
+    (layer,) = costs.graph.layers
+    assert least_work(layer, costs.system, costs.cost("a", "pascal"), 1).read_bytes == 2 * 4 * 4
