@@ -10,7 +10,7 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.price import price
 from mensa_sim.errors import FileError
 from mensa_sim.hardware.files import load_system
-from mensa_sim.hardware.memory import Memory, MemoryEntry
+from mensa_sim.hardware.memory import Link, Memory, MemoryEntry
 from mensa_sim.hardware.static_energy import STATIC, static_power
 from mensa_sim.simulate.plan.options import PLAIN
 from mensa_sim.study.near_data.study import ROW_PRODUCT
@@ -145,6 +145,11 @@ def test_ways_that_exclude_each_other_take_turns_in_prediction_and_simulation(tw
     longest_ps, other_ps = 2048 * 2048 / 37.5e-3, 2048 * 2048 / 300e-3
     assert took["false"] == pytest.approx(longest_ps, rel=0.02)
     assert took["true"] == pytest.approx(longest_ps + other_ps, rel=0.02)
+
+
+def test_a_link_charges_each_bit() -> None:
+    link = Link(between=("a", "b"), bandwidth_bytes_per_s=1, energy_pj_per_bit=0.5, latency_ps=0)
+    assert [link.transfer_pj(size_bytes) for size_bytes in (0, 1, 3)] == [0, 4, 12]
 
 
 def test_a_memory_may_hold_one_byte_and_not_none() -> None:
