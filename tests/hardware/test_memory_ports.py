@@ -1,5 +1,6 @@
 """Memories with several ways in: one content, a bandwidth and an energy for each way, nothing copied between them."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,13 @@ def test_ways_that_exclude_each_other_take_turns_in_prediction_and_simulation(tw
 def test_a_link_charges_each_bit() -> None:
     link = Link(between=("a", "b"), bandwidth_bytes_per_s=1, energy_pj_per_bit=0.5, latency_ps=0)
     assert [link.transfer_pj(size_bytes) for size_bytes in (0, 1, 3)] == [0, 4, 12]
+
+
+def test_an_axis_before_the_first_is_none() -> None:
+    spec = load_system("pascal").accelerators[0].spec
+    levels = (*spec.levels[:-1], replace(spec.levels[-1], per=(-1, 0), multicasts_along=()))
+    with pytest.raises(ValueError, match="per has an axis beyond 0 to 1"):
+        replace(spec, levels=levels)
 
 
 def test_a_memory_may_hold_one_byte_and_not_none() -> None:
