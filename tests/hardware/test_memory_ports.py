@@ -172,3 +172,11 @@ def test_a_memory_whose_writes_cost_more_than_its_reads_charges_each_by_its_own_
     assert memory.transfer_pj(read_bytes=3, write_bytes=7) == 8 * (3 * 2 + 7 * 5)
     with pytest.raises(ValueError, match="say capacity_bytes"):
         Memory(kind="sram", bandwidth_bytes_per_s=1, efficiency=1.0, **prices)
+
+
+def test_what_runs_in_stacks_draws_no_more_than_a_limit_of_power_leaves() -> None:
+    limit_mw = 200.0  # without one it draws 553
+    small = ["accelerators.pascal.buffers.activation.capacity_bytes=8192", f"memories.lpddr4.power_limit_mw={limit_mw}"]
+    found = ms.run("small_cnn", system="pascal", flow="stacks", baseline=None, overrides=small).main
+    assert found.stacks
+    assert leakage_pj(0.8 * limit_mw, found.latency_ps) < found.energy_pj <= leakage_pj(limit_mw, found.latency_ps)

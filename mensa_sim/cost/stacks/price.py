@@ -147,7 +147,8 @@ class StackPricer:
                 priced.append((cost, times))
             ends = place == 0, place == len(stack.layers) - 1
             whole = self._over_tiles.cost(layer.name, priced, layer.crossings, ends)
-            found[layer.name] = replace(whole, mapping=f"in {stack.tiles} tiles: {whole.mapping}")
+            mapping, power_mw = f"in {stack.tiles} tiles: {whole.mapping}", self._memory.unit_power_mw
+            found[layer.name] = replace(whole, mapping=mapping, power_mw=power_mw)
         return with_parameters(found, stack.stay)
 
     def expect(self, stacks: Iterable[TiledStack]) -> None:

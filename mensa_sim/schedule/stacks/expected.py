@@ -6,7 +6,7 @@ from mensa_sim.cost.layer_cost import MEMORY, LayerCost
 from mensa_sim.cost.stacks.tiling import TilingSize
 from mensa_sim.cost.stacks.traffic import StackTraffic
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.units import PS_PER_S
+from mensa_sim.units import PS_PER_S, least_ps
 
 
 class ExpectedCost:
@@ -24,7 +24,7 @@ class ExpectedCost:
         self._memory, self._traffic = memory, traffic
         self._known: dict[TilingSize, tuple[float, float] | None] = {}
         self._pj = {name: cost.energy_pj - cost.dynamic_pj.get(MEMORY, 0.0) for name, cost in costs.items()}
-        self._ps = {name: cost.on_chip_ps for name, cost in costs.items()}
+        self._ps = {name: cost.changed(power_mw=None).on_chip_ps for name, cost in costs.items()}
         self._ps_per_byte = PS_PER_S / memory.effective_bytes_per_s
 
     def value(self, size: TilingSize, rates: tuple[float, float]) -> float | None:
@@ -45,7 +45,8 @@ class ExpectedCost:
         )
         energy_pj = moved_pj + sum(self._pj[name] for name in layers)
         latency_ps = sum(max(self._ps[name], size_bytes.get(name, 0) * self._ps_per_byte) for name in layers)
-        return energy_pj, latency_ps
+        power_mw = self._memory.unit_power_mw
+        return energy_pj, latency_ps if power_mw is None else max(latency_ps, least_ps(energy_pj, power_mw))
 
 
 def at_rates(cost: tuple[float, float], rates: tuple[float, float]) -> float:
