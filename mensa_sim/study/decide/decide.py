@@ -46,7 +46,8 @@ def decide(request: DecideRequest) -> DecideResult:
     goals = {name: _goal(request, name, prices.taken[name]) for name in systems}
 
     def taken(case: Case) -> Case:
-        return replace(case, overrides=(*prices.taken[case.system], *case.overrides), goal=goals[case.system])
+        settings, first = (*prices.taken[case.system], *case.overrides), case.label != MAIN
+        return replace(case, overrides=settings, goal=goals[case.system], first_only=first)
 
     ledger = Ledger(request, files)
     scores = Scores(ledger, objective_named(request.objective), request.shares, systems)

@@ -5,7 +5,8 @@ task is a number and a point, and an outcome goes back.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mensa_sim.cost.layer_cost import Priced
@@ -17,7 +18,7 @@ from mensa_sim.io.store import digest_of
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.policies.registry import SINGLE
 from mensa_sim.simulate.scenario.scenario import Scenario
-from mensa_sim.study.explore.metrics import hardware_metrics, objectives_of, run_metrics
+from mensa_sim.study.explore.metrics import hardware_metrics, needs_steady, objectives_of, run_metrics
 from mensa_sim.study.explore.scenario import of_metrics, scenario_values
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.generation.generation import answer_on
@@ -135,7 +136,10 @@ class Evaluator:
         goal, wanted = self._goal(system, design), [objective.metric for objective in self._objectives]
         generation = self._setup.answers[graph_number]
         if generation is None:
-            result = evaluate(self._graphs[graph_number], system, goal, memo=self._memo, explained=False)
+            run = partial(evaluate, self._graphs[graph_number], system, memo=self._memo, explained=False)
+            result = run(goal)
+            if needs_steady(wanted):
+                result = replace(result, steady=run(replace(goal, steady=True)).steady)
             return run_metrics(result, wanted)
         answered = answer_on(generation, system, goal, evaluate, self._memo, explained=False)
         return run_metrics(answered.step, wanted, answered.answer)

@@ -44,6 +44,7 @@ MORE_IS_BETTER = (
     *("tops_per_w", "peak_macs_per_s", "peak_tops", "throughput_per_s"),
 )
 MAY_BE_ZERO = ("handoffs", "deadline_misses", "overloaded_streams", "mean_queueing_ps", "layers", "busy_ps")
+STEADY = "steady_state."
 STEADY_METRICS = ("latency_ps", "energy_pj")
 """Of an inference that finds the parameters that the one before it left on chip."""
 
@@ -66,6 +67,11 @@ def hardware_metrics(system: System) -> dict[str, float]:
     }
 
 
+def needs_steady(wanted: Iterable[str]) -> bool:
+    """Whether a design is judged by its steady state."""
+    return any(name.startswith(STEADY) for name in wanted)
+
+
 def run_metrics(result: SystemResult, wanted: Iterable[str], answer: Answer | None = None) -> dict[str, float]:
     """`RUN` of one workload, and the wanted ones among the parts (`traffic_bytes.lpddr4`) that are there.
 
@@ -86,7 +92,7 @@ def run_metrics(result: SystemResult, wanted: Iterable[str], answer: Answer | No
         **{
             f"generation.{name}": value for name in ANSWER_METRICS if (value := getattr(answer, name, None)) is not None
         },
-        **{f"steady_state.{name}": getattr(result.steady, name) for name in STEADY_METRICS},
+        **{f"{STEADY}{name}": getattr(result.steady, name) for name in STEADY_METRICS},
         **{f"traffic_bytes.{name}": value for name, value in result.traffic_bytes.items()},
         **{f"energy_by_component_pj.{name}": value for name, value in result.energy_by_component_pj.items()},
     }
@@ -186,7 +192,7 @@ def check_metric(name: str) -> None:
                 raise unknown_name(field, ACCELERATOR_FIELDS, "metric of an accelerator")
         case _:
             parts = (
-                *(f"steady_state.{part}" for part in STEADY_METRICS),
+                *(f"{STEADY}{part}" for part in STEADY_METRICS),
                 *(f"generation.{part}" for part in ANSWER_METRICS),
                 "traffic_bytes.MEMORY",
                 "energy_by_component_pj.COMPONENT",

@@ -173,7 +173,7 @@ def _by_mean(row: Row) -> Iterator[Closer]:
         steady = Reading(
             name="steady_state",
             change="the steady state instead of the first inference",
-            mechanism="later inferences find the parameters that fit on chip",
+            mechanism="later inferences find the parameters that fit on chip, and are planned for that",
             value=row.steady,
         )
         yield _closer("reading", steady, row, row.steady)

@@ -5,7 +5,7 @@ What one study has run, no other runs again.
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 
 from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.errors import FileError
@@ -75,7 +75,10 @@ class FamilyWork:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome(FirstInference):
-    """One model on one system: the first inference, the steady state and, where asked for, overlapping inferences."""
+    """One model on one system: the first inference, the steady state and, where asked for, overlapping inferences.
+
+    Data lives where that is best in a first inference, and for the others where it is best in one that follows others.
+    """
 
     model: str
     kind: str
@@ -119,19 +122,18 @@ def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: P
     """Place and simulate one model as a case says."""
     placed = place(graph, system, case.goal, memo, bounded=not case.first_only)
     placement = with_data_plan(placed, case.goal.flow, case.on_chip, case.goal)
-    return simulated(graph, kind, case, placement)
-
-
-def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) -> Outcome:
-    """Simulate a placed model as a case says."""
     costs, found = placement.costs, placement.schedule
-    system, graph = costs.system, costs.graph
-    steady: SteadyState | None = None
+    graph = costs.graph
+    steady, per_s = None, None
     if case.first_only:
         timeline = simulate(graph, costs, found.assignment, case.on_chip, data_of(placement))
     else:
-        timeline, steady = inferences(placement, case.on_chip)
+        timeline, _ = inferences(placement, case.on_chip)
         found = found if found.bound is None else foreseen(placement, case.on_chip).schedule
+        goal = replace(case.goal, steady=True)
+        later = with_data_plan(replace(placed, goal=goal), goal.flow, case.on_chip, goal)
+        _, steady = inferences(later, case.on_chip)
+        per_s = _closed_loop_per_s(case, later) if case.closed_loop else None
     first = metrics(timeline, system, graph)
     return Outcome(
         model=graph.name,
@@ -150,7 +152,7 @@ def simulated(graph: LayerGraph, kind: str, case: Case, placement: Placement) ->
         families=_families(graph, system, first),
         value=found.value,
         bound=found.bound,
-        closed_loop_per_s=_closed_loop_per_s(graph, case, placement) if case.closed_loop else None,
+        closed_loop_per_s=per_s,
     )
 
 
@@ -192,15 +194,13 @@ def _families(graph: LayerGraph, system: System, measured: Metrics) -> dict[int,
     }
 
 
-def _closed_loop_per_s(graph: LayerGraph, case: Case, placement: Placement) -> float:
+def _closed_loop_per_s(case: Case, placement: Placement) -> float:
     """Inferences per second with several in flight, filling and draining included."""
     arrivals = ClosedLoop(in_flight=IN_FLIGHT, requests=REQUESTS)
-    scenario = Scenario(
-        name=graph.name,
-        streams=(Stream(name=graph.name, workload=graph.name, arrivals=arrivals),),
-        options=case.on_chip,
-    )
-    ran = simulate_scenario(scenario, {graph.name: scheduled(placement)}, max_spans=0)
+    name = placement.costs.graph.name
+    streams = (Stream(name=name, workload=name, arrivals=arrivals),)
+    scenario = Scenario(name=name, streams=streams, options=case.on_chip)
+    ran = simulate_scenario(scenario, {name: scheduled(placement)}, max_spans=0)
     return REQUESTS * PS_PER_S / ran.metrics.end_ps
 
 

@@ -121,6 +121,7 @@ def _overlap(runs: Runs) -> str:
             return ""
         gains.append(_mean(rates))
     return (
-        f"With {IN_FLIGHT} inferences in flight, throughput is {gains[1]:.2f} times 1 / latency on Mensa-G, whose "
-        f"accelerators work on several at once, and {gains[0]:.2f} times on the Edge TPU; the headline leaves that out."
+        f"With {IN_FLIGHT} inferences in flight, planned for such that follow others, throughput is {gains[1]:.2f} "
+        "times 1 / latency on Mensa-G, whose accelerators work on several at once, and "
+        f"{gains[0]:.2f} times on the Edge TPU; the headline leaves that out."
     )

@@ -61,7 +61,7 @@ class Row:
     figure: PaperFigure
     ours: Means | None = None
     steady: float | None = None
-    """The same of an inference that finds what the one before it left on chip."""
+    """The same of an inference that finds what the one before it left on chip, planned for such."""
     plain: float | None = None
     """The same with every activation through memory, nothing prefetched and nothing kept."""
     optimal: float | None = None

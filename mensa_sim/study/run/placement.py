@@ -70,7 +70,8 @@ class Goal:
     """Whether a measured accelerator may use fits where its table has no such kernel."""
     steady: bool = False
     """Whether a steady inference is asked for, as of a stream or of steps that follow others, or the first one, whose
-    figures a run prints; of what is equal in that the other decides."""
+    figures a run prints; of what is equal in that the other decides. Whoever judges by a steady state asks for it; that
+    beside a run's first inference is of the same schedule."""
 
     def __post_init__(self) -> None:
         objective_named(self.objective)

@@ -91,6 +91,7 @@ class ObjectiveEntry:
 
     Of workloads: a figure of a run's summary.json (`energy_pj`, `latency_ps`, `edp_j_s`, `ed2p_j_s2`, `utilization`,
     `steady_state.energy_pj`, `traffic_bytes.MEMORY`, `accelerators.NAME.busy_ps`, ...), `tops_per_w`, `mean_power_mw`.
+    The steady state's are planned for inferences that follow others, not for the first one as a run's.
     Of the hardware: `area_mm2`, `peak_tops`, `buffer_bytes`, `leakage_mw`, ... Of scenarios: `scenario.p99_ps` (also
     `p50_ps`, `p95_ps`, `max_ps`) of the slowest stream, `scenario.deadline_misses`, `scenario.overloaded_streams`,
     `scenario.throughput_per_s`, `scenario.energy_per_inference_pj`, `scenario.mean_power_mw`, and of one stream
