@@ -45,11 +45,14 @@ class Precision:
 
     def memory_share(self, operand: Operand, accelerator: PeArray) -> float:
         """What of an operand's bits crosses to memory and back, summed up and as the accelerator codes them."""
-        left = self.output_left if operand == "output" else 1.0
+        return self.coded_share(operand, accelerator) * (self.output_left if operand == "output" else 1.0)
+
+    def coded_share(self, operand: Operand, accelerator: PeArray) -> float:
+        """Bits of an operand as the accelerator codes them for memory, over those that they stand for."""
         if accelerator.run_length is None or operand == "weight":
-            return left
+            return 1.0
         zeros = self.input_zeros if operand == "input" else self.output_zeros
-        return left * accelerator.run_length.share(self.final_bits(operand), zeros)
+        return accelerator.run_length.share(self.final_bits(operand), zeros)
 
     def skipped(self, accelerator: PeArray) -> float:
         """Share of the products that an accelerator skips, with the weights that it does not read for them."""

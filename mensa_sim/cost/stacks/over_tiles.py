@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
 
+from mensa_sim.cost.counts.tally import coded_bits
+from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, with_buffer_cycles
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.hardware.array.pe_array import PeArray
@@ -33,7 +35,12 @@ class OverTiles:
         self._accelerator, self._memory, self._energy = accelerator, memory, energy
 
     def cost(
-        self, name: str, tiles: Sequence[tuple[LayerCost, int]], crossings: Sequence[RowMove], ends: tuple[bool, bool]
+        self,
+        name: str,
+        tiles: Sequence[tuple[LayerCost, int]],
+        crossings: Sequence[RowMove],
+        ends: tuple[bool, bool],
+        precision: Precision,
     ) -> LayerCost:
         """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic.
 
@@ -43,31 +50,35 @@ class OverTiles:
         """
         cost = _together(name, tiles)
         traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
-        crossed = [each for move in crossings if (each := self._crossed(move)) is not None]
+        shares = [precision.coded_share(move.operand, self._accelerator) for move in crossings]
+        found = (self._crossed(move, share) for move, share in zip(crossings, shares, strict=True))
+        crossed = [each for each in found if each is not None]
         for each in crossed:
             move = each.move
             traffic.append((_moved(move.operand, each.level, move.write_bits, move.read_bits), 1))
             energies.append((each.level_pj, 1))
             if not move.stays:
-                memory_pj = move.read_bits * self._energy.memory_read_pj_per_bit
-                memory_pj += move.write_bits * self._energy.memory_write_pj_per_bit
-                traffic.append((_moved(move.operand, MEMORY, move.read_bits, move.write_bits), 1))
+                read_bits, write_bits = each.memory_bits
+                memory_pj = read_bits * self._energy.memory_read_pj_per_bit
+                memory_pj += write_bits * self._energy.memory_write_pj_per_bit
+                traffic.append((_moved(move.operand, MEMORY, read_bits, write_bits), 1))
                 energies.append(({MEMORY: memory_pj}, 1))
         paces = _paces(tiles, crossed)
-        found = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
+        whole = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
         waits = self._waits(paces, cost.head_bytes * ends[0] + cost.tail_bytes * ends[1])
-        tail_bytes = min(waits, found.memory_write_bytes) if ends[1] else max(0, waits - found.memory_read_bytes)
-        found = replace(found, head_bytes=waits - tail_bytes, tail_bytes=tail_bytes)
-        return with_buffer_cycles(found, sum(pace.cycles * pace.times for pace in paces), self._accelerator)
+        tail_bytes = min(waits, whole.memory_write_bytes) if ends[1] else max(0, waits - whole.memory_read_bytes)
+        whole = replace(whole, head_bytes=waits - tail_bytes, tail_bytes=tail_bytes)
+        return with_buffer_cycles(whole, sum(pace.cycles * pace.times for pace in paces), self._accelerator)
 
-    def _crossed(self, move: RowMove) -> "_Crossed | None":
-        """None where no level holds the operand."""
+    def _crossed(self, move: RowMove, share: float) -> "_Crossed | None":
+        """None where no level holds the operand; to memory that share of its bits crosses."""
         level = self._accelerator.store_of(move.operand)
         if level is None:
             return None
         reads, writes = -(-move.read_bits // level.access_bits), -(-move.write_bits // level.access_bits)
         return _Crossed(
             move=move,
+            memory_bits=(int(coded_bits(move.read_bits, share)), int(coded_bits(move.write_bits, share))),
             level=level.name,
             port=(level.name, level.port_of(move.operand)),
             cycles=level.access_bits * (reads / level.write_width + writes / level.read_width),
@@ -88,6 +99,8 @@ class _Crossed:
     """What a move costs the level on this side."""
 
     move: RowMove
+    memory_bits: tuple[int, int]
+    """Read and written, as they are coded."""
     level: str
     port: tuple[str, str]
     cycles: float
@@ -137,7 +150,7 @@ def _busiest(crossed: Iterable[_Crossed]) -> float:
 
 def _size_bytes(crossed: Iterable[_Crossed]) -> int:
     """What crosses memory."""
-    return bits_to_bytes(sum(each.move.read_bits + each.move.write_bits for each in crossed if not each.move.stays))
+    return bits_to_bytes(sum(sum(each.memory_bits) for each in crossed if not each.move.stays))
 
 
 def _moved(operand: str, level: str, read_bits: int, write_bits: int) -> Traffic:

@@ -234,3 +234,18 @@ def test_a_norm_reads_again_what_of_a_row_does_not_fit_beside_the_rows_of_its_st
     assert tiled is not None
     (moved,) = (move for move in tiled.layers[0].crossings if move.operand == "input")
     assert moved.read_bits == 8 * (16 * 128 + again_bytes)
+
+
+@pytest.mark.parametrize("zeros", [0.0, 0.9])
+def test_rows_cross_memory_as_the_accelerator_codes_them(zeros: float) -> None:
+    graph = chain((8, 8, 3), (8, 8, 3))
+    layers = tuple(replace(each, input_zeros=zeros, output_zeros=zeros) for each in graph.layers)
+    stacks = Stacks(replace(graph, layers=layers), "eyeriss_v1")
+    tiled = stacks.tiled(next(stacks.tilings((2,), (4,))))
+    costs = None if tiled is None else stacks.pricer.costs(tiled)
+    code = stacks.placed.array.run_length
+    assert costs is not None
+    assert code is not None
+    coded_bytes = 8 * 256 * code.share(8, zeros)
+    assert costs["l0"].memory_read_bytes == pytest.approx(8 * 8 * 9 + coded_bytes, abs=1)
+    assert costs["l1"].memory_write_bytes == pytest.approx(coded_bytes, abs=4)
