@@ -9,8 +9,8 @@ Operand = Literal["weight", "input", "output"]
 OPERANDS: tuple[Operand, ...] = ("weight", "input", "output")
 DIMS = ("B", "G", "K", "C", "OY", "OX", "FY", "FX")
 
-FLATTENED = (frozenset({"OX", "OY"}), frozenset({"FX", "FY"}))
-"""Products of dims that an array may unroll as one."""
+FLATTENED = (("OX", "OY"), ("OY", "OX"), ("FX", "FY"), ("FY", "FX"), ("C", "FX", "FY"), ("C", "FY", "FX"))
+"""Products of dims that an array may unroll as one, the first dim fastest."""
 
 WINDOW = frozenset({"OY", "OX", "FY", "FX"})
 """The dims that together index the rows and columns of the input."""
@@ -50,10 +50,10 @@ def relevant(operand: str, dim: str) -> bool:
 def in_window(dim: str) -> bool:
     """Whether a window of the input moves along a dim, or a flattened product of dims.
 
-    >>> in_window("OX*OY"), in_window("C")
-    (True, False)
+    >>> in_window("OX*OY"), in_window("C*FX*FY"), in_window("C")
+    (True, True, False)
     """
-    return split_dims(dim)[0] in WINDOW
+    return split_dims(dim)[-1] in WINDOW
 
 
 def window_span(outputs: int, taps: int, stride: int, dilation: int) -> int:

@@ -149,10 +149,11 @@ def _axes_of(*entries: str) -> st.SearchStrategy[list[Axis]]:
 @st.composite
 def accelerators(draw: st.DrawFn, *, deep: bool = False) -> PeArray:
     """Any array of one to three axes: with or without registers and a buffer for each operand, or any hierarchy."""
-    flat_y, flat_f = draw(st.booleans()), draw(st.booleans())
-    entries = ["B", "G", "K", "C"]
-    entries += [draw(one_of("OX*OY", "OY*OX"))] if flat_y else ["OY", "OX"]
-    entries += [draw(one_of("FX*FY", "FY*FX"))] if flat_f else ["FY", "FX"]
+    outputs, taps = (
+        draw(one_of("OX*OY", "OY*OX", "OY OX")),
+        draw(one_of("C FX*FY", "C FY*FX", "C FY FX", "C*FX*FY", "C*FY*FX")),
+    )
+    entries = ["B", "G", "K", *outputs.split(), *taps.split()]
     axes = tuple(draw(_axes_of(*entries)))
     macs_per_pe = draw(one_of(1, 1, 2))
     levels = (hierarchies if deep else two_levels)(draw, len(axes) + (macs_per_pe > 1))

@@ -147,7 +147,7 @@ def fullest(nest: LoopNest, mapping: NestMapping, operand: str, level: Level, ra
     mine = {dim: each for dim, each in ranges.items() if is_relevant(operand, dim)}
     lanes = full_lanes(mapping)
     several = {dim: instances_reached({dim: lanes[dim]}, mapping, operand, level, relevant=True) for dim in mine}
-    window = [dim for dim in mine if operand == "input" and members(dim)[0][0] in "OF"]
+    window = [dim for dim in mine if operand == "input" and members(dim)[-1][0] in "OF"]
     apart = any(several[dim] > 1 for dim in window)
     if apart and any(len(members(dim)) > 1 for dim in window):
         return None
@@ -316,7 +316,7 @@ def cycles(nest: LoopNest, accelerator: PeArray, mapping: NestMapping, precision
     slots = dataflow.depthwise_tap_slots if depthwise else 1
     per = {name for entry in dataflow.hop.per for name in members(entry)} if dataflow.hop else set()
     for counters, ranges in passes(mapping):
-        taps[tuple(r for dim, r in ranges[0].items() if members(dim)[0] not in ("FY", "FX"))] += 1
+        taps[tuple(r for dim, r in ranges[0].items() if members(dim)[-1] not in ("FY", "FX"))] += 1
         held = ranges[mapping.cuts[0]]
         ended.add(tuple((held if set(members(dim)) <= per else ranges[0])[dim] for dim in held))
         tiles.add(counters[mapping.cuts[-1] :])

@@ -12,7 +12,7 @@ from mensa_sim.cost.counts.tiles import classes_of, one_tiling, tilings
 from mensa_sim.cost.counts.window import window_histogram, window_of
 from mensa_sim.cost.mapping.unrolling import unroll
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.workload.dims import OPERANDS, WINDOW, relevant, split_dims
+from mensa_sim.workload.dims import OPERANDS, in_window, relevant
 from mensa_sim.workload.layer import LoopNest
 
 
@@ -23,9 +23,9 @@ def test_a_tiling_among_many_is_that_tiling_alone(data: st.DataObject) -> None:
     unrolling = unroll(nest, spec)
     operand = data.draw(st.sampled_from(OPERANDS))
     access = data.draw(st.tuples(st.sampled_from([4, 8, 24]), st.sampled_from([8, 64]), st.sampled_from([1, 3, 8])))
-    window = window_of(nest) if operand == "input" else None
+    window = window_of(nest, unrolling.dims) if operand == "input" else None
     mine = [dim for dim in unrolling.dims if relevant(operand, dim)]
-    inside = tuple(dim for dim in mine if window is not None and split_dims(dim)[0] in WINDOW)
+    inside = tuple(dim for dim in mine if window is not None and in_window(dim))
     tiles = [{dim: data.draw(st.integers(1, unrolling.sizes[dim])) for dim in mine} for _ in range(5)]
     sizes = {dim: np.full(len(tiles), float(unrolling.sizes[dim])) for dim in mine}
     extents = {dim: np.array([float(tile[dim]) for tile in tiles]) for dim in mine}

@@ -1,9 +1,14 @@
 """Distinct input positions of tiles, counted in two ways."""
 
+from collections import Counter
+from dataclasses import replace
+from itertools import product
+from math import prod
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mensa_sim.cost.counts.window import Window, _ragged_histogram, window_histogram, window_of
+from mensa_sim.cost.counts.window import Window, window_histogram, window_of
 from mensa_sim.workload.layer import LoopNest
 
 SIZES = {"OY": st.integers(1, 16), "OX": st.integers(1, 9), "FY": st.integers(1, 4), "FX": st.integers(1, 5)}
@@ -23,26 +28,48 @@ def images(draw: st.DrawFn) -> LoopNest:
 
 
 def looked_at(window: Window, tile: tuple[tuple[str, int], ...], nest: LoopNest) -> tuple[list[int], list[int], int]:
-    """Tile sizes, how many tiles have each, and the first one's, from a look at every output and tap."""
-    found = _ragged_histogram(window, tile, {name: getattr(nest, name) for name in SIZES})
-    return list(found.values), list(found.counts), found.first
+    """Tile sizes, how many tiles have each, and the first one's, from a look at every output, tap and channel."""
+    y, x = window.y, window.x
+    tiles = product(*(range(0, whole(nest, dim), extent) for dim, extent in tile))
+    read: dict[tuple[int, ...], set[tuple[int, ...]]] = {begins: set() for begins in tiles}
+    for oy, ox, fy, fx, c in product(*(range(getattr(nest, name)) for name in (*SIZES, "C"))):
+        at = {"OY": oy, "OX": ox, "FY": fy, "FX": fx, "C": c}
+        row, column = y.stride * oy + y.dilation * fy - y.padding, x.stride * ox + x.dilation * fx - x.padding
+        if 0 <= row < y.size and 0 <= column < x.size:
+            begins = []
+            for dim, extent in tile:
+                index = 0
+                for member in reversed(dim.split("*")):
+                    index = index * getattr(nest, member) + at[member]
+                begins.append(index // extent * extent)
+            read[tuple(begins)].add((c, row, column))
+    counted = sorted(Counter(map(len, read.values())).items())
+    return [size for size, _ in counted], [count for _, count in counted], len(read[(0,) * len(tile)])
+
+
+def whole(nest: LoopNest, dim: str) -> int:
+    """The size of a dim or of a flattened product."""
+    return prod(getattr(nest, member) for member in dim.split("*"))
 
 
 @given(
     nest=images(),
-    dims=st.sampled_from([(o, f) for o in ("OX*OY", "OY*OX", "OY OX") for f in ("FX*FY", "FY*FX", "FY FX")]),
+    channels=st.integers(1, 5),
+    dims=st.tuples(
+        st.sampled_from(["OX*OY", "OY*OX", "OY OX"]),
+        st.sampled_from(["FX*FY", "FY*FX", "FY FX", "C*FX*FY", "C*FY*FX"]),
+    ),
     data=st.data(),
 )
 @settings(max_examples=400, deadline=None)
 def test_closed_forms_see_what_looking_at_every_position_does(
-    nest: LoopNest, dims: tuple[str, str], data: st.DataObject
+    nest: LoopNest, channels: int, dims: tuple[str, str], data: st.DataObject
 ) -> None:
-    whole = {name: getattr(nest, name) for name in SIZES}
-    whole |= dict.fromkeys(("OX*OY", "OY*OX"), nest.OY * nest.OX)
-    whole |= dict.fromkeys(("FX*FY", "FY*FX"), nest.FY * nest.FX)
+    if dims[1].startswith("C"):
+        nest = replace(nest, C=channels)
     loops = [dim for each in dims for dim in each.split()]
-    tile = tuple((dim, data.draw(st.integers(1, whole[dim]), label=dim)) for dim in loops)
-    window = window_of(nest)
+    tile = tuple((dim, data.draw(st.integers(1, whole(nest, dim)), label=dim)) for dim in loops)
+    window = window_of(nest, loops)
     found = window_histogram(window, tile)
     assert (list(found.values), list(found.counts), found.first) == looked_at(window, tile, nest)
 

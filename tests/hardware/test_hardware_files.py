@@ -281,7 +281,8 @@ def test_contradictions_in_a_measured_accelerator_are_refused(
 @pytest.mark.parametrize(
     ("dims", "expected"),
     [
-        ("[K*C]", r"K\*C cannot be flattened; only OX\*OY and FX\*FY can"),
+        ("[K*C]", r"K\*C cannot be flattened; only OX\*OY, OY\*OX, FX\*FY, FY\*FX, C\*FX\*FY, C\*FY\*FX can"),
+        ("[FX*FY*C]", r"FX\*FY\*C cannot be flattened"),
         ("[OX*OY, OX]", "a dim stands twice"),
         ("[Q]", "unknown dim 'Q' in 'Q'; choose from B, G, K"),
         ("[]", "dims is empty"),

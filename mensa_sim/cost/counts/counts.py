@@ -94,7 +94,7 @@ class Walk:
         self.sizes = mapping.unrolling.sizes
         self.mine = [dim for dim in self.sizes if relevant(operand, dim)]
         self.others = [dim for dim in self.sizes if not relevant(operand, dim)]
-        self.window: Window | None = window_of(nest) if operand == "input" else None
+        self.window: Window | None = window_of(nest, self.sizes) if operand == "input" else None
         self._tiles: dict[int, OneTiling] = {}
 
     def tiles(self, inner_loops: int) -> OneTiling:

@@ -1,7 +1,7 @@
-"""Distinct input positions of tiles of flattened outputs that end inside a row of the output, or of flattened taps.
+"""Distinct input positions of runs of flattened outputs that end inside a row of the output, or of flattened taps.
 
-A tile is the end of its first row, whole rows, and the beginning of its last one, or a run inside one row. Every input
-row counts the columns that the widest of these reads; where only the two ends of a tile meet, what either reads.
+A run is the end of its first row, whole rows, and the beginning of its last one, or lies inside one row. Every input
+row counts the columns that the widest of these reads; where only the two ends of a run meet, what either reads.
 Outputs and taps are alike: a position is a sum of one of each.
 """
 
@@ -21,34 +21,39 @@ def sizes_of_flat_tiles(
 
     `tile_taps` are those along the slow and the fast axis.
     """
-    tiles = _flat_tiles(slow, fast, extent)
-    columns, lines = _groups(fast, tile_taps[1]), _groups(slow, tile_taps[0])
-    widths = np.stack([tiles.widths(begin, taps) for begin, taps, _ in columns])  # [column, kind, tile]
-    heights = np.stack([tiles.heights(begin, taps) for begin, taps, _ in lines])  # [line, kind, tile]
-    repeats = np.multiply.outer([each for _, _, each in columns], [each for _, _, each in lines])
-    return np.einsum("ckt,lkt->clt", widths, heights).ravel(), np.multiply.outer(repeats, tiles.repeats).ravel()
+    tiles, runs = _flat_tiles(slow, fast, extent)
+    sizes, repeats = runs.read(tile_taps)
+    return sizes.ravel(), np.multiply.outer(repeats, tiles.repeats).ravel()
 
 
-class _FlatTiles:
-    """Tiles of so many flattened outputs that stand for all, through whatever taps they read."""
+class FlatRuns:
+    """Runs of flattened outputs, by their first and last ones, through whatever taps they read."""
 
-    def __init__(self, slow: WindowAxis, fast: WindowAxis, extent: int) -> None:
-        self._slow, self._fast = slow, fast
-        tiles = _tiles(slow, fast, extent)
-        self.repeats = tiles.repeats
-        lengths = np.minimum(extent, slow.outputs * fast.outputs - tiles.begins)
-        self._first_row, self._left = np.divmod(tiles.begins, fast.outputs)
-        last_row, self._right = np.divmod(tiles.begins + lengths - 1, fast.outputs)
-        shapes = (last_row - self._first_row) * (extent + 1) + lengths
+    def __init__(self, slow: WindowAxis, fast: WindowAxis, firsts: Ints, lasts: Ints) -> None:
+        self._slow, self._fast, self._many = slow, fast, len(firsts)
+        self._first_row, self._left = np.divmod(firsts, fast.outputs)
+        last_row, self._right = np.divmod(lasts, fast.outputs)
+        lengths = lasts - firsts + 1
+        longest = int(lengths.max()) + 1
+        shapes = (last_row - self._first_row) * longest + lengths
         self._alike = [
-            (np.flatnonzero(shapes == shape), *divmod(shape, extent + 1)) for shape in sorted(set(shapes.tolist()))
+            (np.flatnonzero(shapes == shape), *divmod(shape, longest)) for shape in sorted(set(shapes.tolist()))
         ]
-        """Of tiles that reach as many rows down and are as long: which, these rows, and their outputs."""
+        """Of runs that reach as many rows down and are as long: which, these rows, and their outputs."""
         self._widths: dict[tuple[int, int], Ints] = {}
         self._heights: dict[tuple[int, int], Ints] = {}
 
+    def read(self, tile_taps: tuple[int, int]) -> tuple[Ints, Ints]:
+        """[column, line, run] Distinct positions through tiles of taps that stand for all, so many along the slow and
+        the fast axis; [column, line] for how many."""
+        columns, lines = _groups(self._fast, tile_taps[1]), _groups(self._slow, tile_taps[0])
+        widths = np.stack([self.widths(begin, taps) for begin, taps, _ in columns])  # [column, kind, run]
+        heights = np.stack([self.heights(begin, taps) for begin, taps, _ in lines])  # [line, kind, run]
+        repeats = np.multiply.outer([each for _, _, each in columns], [each for _, _, each in lines])
+        return np.einsum("ckr,lkr->clr", widths, heights), repeats
+
     def widths(self, begin: int, taps: int) -> Ints:
-        """[kind, tile] Columns that the rows of each kind read through taps along the fast axis."""
+        """[kind, run] Columns that the rows of each kind read through taps along the fast axis."""
         if (begin, taps) not in self._widths:
             own, read = self._widths.setdefault((begin, taps), self._empty()), _columns(self._fast, begin, taps)
             for alike, span, length in self._alike:
@@ -56,7 +61,7 @@ class _FlatTiles:
         return self._widths[begin, taps]
 
     def heights(self, begin: int, taps: int) -> Ints:
-        """[kind, tile] Input rows of each kind, read through taps along the slow axis."""
+        """[kind, run] Input rows of each kind, read through taps along the slow axis."""
         if (begin, taps) not in self._heights:
             own = self._heights.setdefault((begin, taps), self._empty())
             for alike, span, _ in self._alike:
@@ -64,7 +69,7 @@ class _FlatTiles:
         return self._heights[begin, taps]
 
     def _empty(self) -> Ints:
-        return np.empty((4, len(self.repeats)), dtype=np.int64)
+        return np.empty((4, self._many), dtype=np.int64)
 
 
 @lru_cache(maxsize=1024)
@@ -73,8 +78,10 @@ def _groups(axis: WindowAxis, tile_taps: int) -> list[tuple[int, int, int]]:
 
 
 @lru_cache(maxsize=256)
-def _flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> _FlatTiles:
-    return _FlatTiles(slow, fast, extent)
+def _flat_tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> tuple[Seen, FlatRuns]:
+    tiles = _tiles(slow, fast, extent)
+    lasts = np.minimum(tiles.begins + extent, slow.outputs * fast.outputs) - 1
+    return tiles, FlatRuns(slow, fast, tiles.begins, lasts)
 
 
 def _tiles(slow: WindowAxis, fast: WindowAxis, extent: int) -> Seen:
@@ -117,9 +124,9 @@ class _Columns:
         return (starting - ending).cumsum()
 
     def widths(self, left: Ints, right: Ints, span: int, length: int) -> Ints:
-        """[kind, tile] Columns that whole rows read, the first row, the last one, and first or last together.
+        """[kind, run] Columns that whole rows read, the first row, the last one, and first or last together.
 
-        Tiles of `length` outputs begin at column `left` and end at `right`, `span` rows further down.
+        Runs of `length` outputs begin at column `left` and end at `right`, `span` rows further down.
         """
         outputs = self.axis.outputs
         if span == 0:
@@ -142,7 +149,7 @@ def _columns(axis: WindowAxis, begin: int, taps: int) -> _Columns:
 
 
 def _heights(axis: WindowAxis, begin: int, taps: int, first_row: Ints, span: int) -> Ints:
-    """[kind, tile] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
+    """[kind, run] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
     sums = _rows_before(axis.stride, axis.dilation, taps, span)
     height = sums.shape[1] - 1
     top = axis.stride * first_row + begin
@@ -153,7 +160,7 @@ def _heights(axis: WindowAxis, begin: int, taps: int, first_row: Ints, span: int
 
 @lru_cache(maxsize=64)
 def _rows_before(stride: int, dilation: int, taps: int, span: int) -> Ints:
-    """[kind, row] How many of the input rows above each one are of a kind, from where a tile begins to its end."""
+    """[kind, row] How many of the input rows above each one are of a kind, from where a run begins to its end."""
     reach = dilation * np.arange(taps)
     height = stride * span + int(reach[-1]) + 1
     whole, first, last = (np.zeros(height, dtype=bool) for _ in range(3))

@@ -48,7 +48,7 @@ def pass_cycles(
     """
     dataflow = accelerator.dataflow
     each = accelerator.product_cycles(way["weight"].final_bits, way["input"].final_bits)
-    taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[0] in ("FY", "FX"))
+    taps = prod(unrolling.trips(dim) for dim in unrolling.sizes if split_dims(dim)[-1] in ("FY", "FX"))
     passes = unrolling.passes
     if nest.depthwise:
         slots = dataflow.depthwise_tap_slots

@@ -1,6 +1,6 @@
 """How many distinct input positions a tile of outputs and filter taps reads, clipped to the real input."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from mensa_sim.arrays import Ints, numbered
 from mensa_sim.cost.counts.axis import WindowAxis, distinct_inside, full_and_rest, seen
+from mensa_sim.cost.counts.flat_channels import ChannelTiles, sizes_of_channel_tiles, sizes_of_flat_channel_tiles
 from mensa_sim.cost.counts.flat_outputs import sizes_of_flat_tiles
 from mensa_sim.records import dataclass
 from mensa_sim.workload.dims import split_dims
@@ -22,6 +23,8 @@ class Window(NamedTuple):
 
     y: WindowAxis
     x: WindowAxis
+    channels: int = 1
+    """Those that are flattened with its taps."""
 
     @property
     def one_to_one(self) -> bool:
@@ -29,8 +32,8 @@ class Window(NamedTuple):
         return all(axis.taps == 1 and axis.span(axis.outputs, 1) <= axis.size for axis in (self.y, self.x))
 
 
-def window_of(nest: LoopNest) -> Window:
-    """The window of a loop nest."""
+def window_of(nest: LoopNest, dims: Iterable[str] = ()) -> Window:
+    """The window of a loop nest that is walked along such dims."""
     return Window(
         y=WindowAxis(
             outputs=nest.OY, taps=nest.FY, stride=nest.stride_y, dilation=nest.dilation_y, size=nest.input_height
@@ -38,6 +41,7 @@ def window_of(nest: LoopNest) -> Window:
         x=WindowAxis(
             outputs=nest.OX, taps=nest.FX, stride=nest.stride_x, dilation=nest.dilation_x, size=nest.input_width
         ),
+        channels=nest.C if any(len(split_dims(dim)) > 2 for dim in dims) else 1,
     )
 
 
@@ -99,7 +103,9 @@ def axis_histogram(axis: WindowAxis, tile_outputs: int, tile_taps: int) -> Histo
 
 def _rectangle(product: str, extent: int, sizes: Mapping[str, int]) -> dict[str, int] | None:
     """The tile of a flattened product as a rectangle of its members, where it is one."""
-    fast, slow = split_dims(product)
+    fast, slow, *more = split_dims(product)
+    if more:
+        return None
     if extent % sizes[fast] == 0 or extent >= sizes[fast] * sizes[slow]:
         return {fast: sizes[fast], slow: min(-(-extent // sizes[fast]), sizes[slow])}
     if sizes[fast] % extent == 0 or sizes[slow] == 1:
@@ -119,20 +125,8 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
             ragged.append(dim)
         else:
             extents |= part
-    if len(ragged) == 1:
-        flat = ragged[0]
-        if window.one_to_one:  # then the taps are no product of several
-            tiles = full_and_rest(window.y.outputs * window.x.outputs, dict(tile)[flat])
-            return histogram([size for size, _, _ in tiles], [count for _, _, count in tiles], tiles[0][0])
-        axes = {"Y": window.y, "X": window.x}
-        if flat.startswith("F"):
-            axes = {name: axis.turned() for name, axis in axes.items()}
-        fast, slow = (member[1] for member in split_dims(flat))
-        across = "F" if flat.startswith("O") else "O"
-        rectangle = (extents[across + slow], extents[across + fast])
-        return _of_arrays(*sizes_of_flat_tiles(axes[slow], axes[fast], dict(tile)[flat], rectangle))
     if ragged:
-        return _ragged_histogram(window, tile, sizes)
+        return _of_arrays(*_flat_sizes(window, dict(tile), ragged, extents))
     rows = axis_histogram(window.y, extents["OY"], extents["FY"])
     columns = axis_histogram(window.x, extents["OX"], extents["FX"])
     sizes_of_tiles = [row * column for row in rows.values for column in columns.values]
@@ -140,25 +134,24 @@ def window_histogram(window: Window, tile: tuple[tuple[str, int], ...]) -> Histo
     return histogram(sizes_of_tiles, repeats, rows.first * columns.first)
 
 
-def _ragged_histogram(window: Window, tile: tuple[tuple[str, int], ...], sizes: Mapping[str, int]) -> Histogram:
-    """The histogram where tiles of flattened outputs and flattened taps end inside rows: all positions looked at."""
-    grid = dict(zip(("OY", "OX", "FY", "FX"), np.ogrid[tuple(slice(0, n) for n in sizes.values())], strict=True))
-    y, x = window.y, window.x
-    position_y = y.stride * grid["OY"] + y.dilation * grid["FY"] - y.padding
-    position_x = x.stride * grid["OX"] + x.dilation * grid["FX"] - x.padding
-    index: Ints = np.zeros(tuple(sizes.values()), dtype=np.int64)
-    tiles = 1
-    for dim, extent in tile:
-        members = split_dims(dim)
-        flat = grid[members[0]] if len(members) == 1 else grid[members[1]] * sizes[members[0]] + grid[members[0]]
-        total = sizes[members[0]] if len(members) == 1 else sizes[members[0]] * sizes[members[1]]
-        count = -(-total // extent)
-        index = index * count + flat // extent
-        tiles *= count
-    height, width = y.size, x.size
-    inside = (position_y >= 0) & (position_y < height) & (position_x >= 0) & (position_x < width)
-    key = (index * height + position_y) * width + position_x
-    distinct = np.unique(key[np.broadcast_to(inside, key.shape)])
-    sizes_of_tiles = np.bincount(distinct // (height * width), minlength=tiles)
-    values, counts = np.unique(sizes_of_tiles, return_counts=True)
-    return histogram(values.tolist(), counts.tolist(), int(sizes_of_tiles[0]))
+def _flat_sizes(
+    window: Window, tile: Mapping[str, int], ragged: Sequence[str], extents: Mapping[str, int]
+) -> tuple[Ints, Ints]:
+    """Sizes of tiles that stand for all, and of how many each, where flattened products are no rectangles."""
+    taps = next((dim for dim in ragged if not dim.startswith("O")), None)
+    fast, slow = (member[1] for member in split_dims(taps or ragged[0])[-2:])
+    axes = {"Y": window.y, "X": window.x}
+    if taps is None:
+        if window.one_to_one:  # then the taps are no product of several
+            parts = full_and_rest(window.y.outputs * window.x.outputs, tile[ragged[0]])
+            return np.array([size for size, _, _ in parts]), np.array([count for _, _, count in parts])
+        return sizes_of_flat_tiles(axes[slow], axes[fast], tile[ragged[0]], (extents[f"F{slow}"], extents[f"F{fast}"]))
+    outputs = next((dim for dim in ragged if dim != taps), None)
+    if outputs is None and not taps.startswith("C"):
+        turned = axes[slow].turned(), axes[fast].turned()
+        return sizes_of_flat_tiles(*turned, tile[taps], (extents[f"O{slow}"], extents[f"O{fast}"]))
+    own = axes[slow], axes[fast], ChannelTiles(window.channels, window.y.taps * window.x.taps, tile[taps])
+    if outputs is None:
+        return sizes_of_channel_tiles(*own, (extents[f"O{slow}"], extents[f"O{fast}"]))
+    sizes = sizes_of_flat_channel_tiles(*own, tile[outputs], crossed=not outputs.startswith(f"O{fast}"))
+    return sizes, np.ones_like(sizes)

@@ -35,6 +35,7 @@ from mensa_sim.cost.mapping.unrolling import Unrolling
 from mensa_sim.objective import objective_named
 from mensa_sim.records import dataclass
 from mensa_sim.units import PJ_PER_J, PS_PER_S
+from mensa_sim.workload.dims import split_dims
 
 LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "FY": 2, "FX": 2}
 """Extents tried along each dim; along a flattened product, the sum of its members'."""
@@ -42,7 +43,7 @@ LIMITS: Mapping[str, int] = {"B": 3, "G": 4, "K": 7, "C": 6, "OY": 6, "OX": 3, "
 
 def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[str, int]:
     """The extents tried along each loop dim."""
-    return {dim: sum(limits[member] for member in dim.split("*")) for dim in unrolling.dims}
+    return {dim: sum(limits[member] for member in split_dims(dim)) for dim in unrolling.dims}
 
 
 _FEW = 512

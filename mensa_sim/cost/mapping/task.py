@@ -63,7 +63,7 @@ class NestTask:
         self.nest, self.unrolling, self.target, self._limits = nest, unrolling, target, limits
         self.order, self._tile = order, tile or {}
         self.ways: Mapping[Operand, Way] = ways(target.accelerator, unrolling, target.precision, target.word_bits)
-        self.window: Window = window_of(nest)
+        self.window: Window = window_of(nest, unrolling.dims)
         self.register_rooms, *self.inner_rooms = (
             Rooms(target.accelerator, self.ways, stage) for stage in range(stage_count(self.ways) - 1)
         )

@@ -54,10 +54,8 @@ class Axis:
     size: int
     """PEs along it."""
     dims: tuple[str, ...]
-    """Dims of the loop nest that fill it, in this order: `K`, `C`, ..., or two flattened, as in `OX*OY`."""
-    filled: Literal["in_order", "fewest_passes"] = "in_order"
-    """Whether each dim takes all the PEs that it can before the next one, or they share the PEs so that the passes over
-    them are the fewest (the first dims take most where that is alike)."""
+    """Dims of the loop nest that fill it, in this order: `K`, `C`, ..., or several flattened, the first one fastest, as
+    in `OX*OY` or, for the rows of im2col, `C*FX*FY`."""
 
     def __post_init__(self) -> None:
         at_least(1, self, "size", label="axis")
@@ -203,8 +201,9 @@ class PeArray(Accelerator):
         holder: dict[str, str] = {}
         for entry in entries:
             members = split_dims(entry)
-            if len(members) > 1 and frozenset(members) not in FLATTENED:
-                faults.append(f"dataflow: {entry} cannot be flattened; only OX*OY and FX*FY can")
+            if len(members) > 1 and members not in FLATTENED:
+                choices = ", ".join("*".join(each) for each in FLATTENED)
+                faults.append(f"dataflow: {entry} cannot be flattened; only {choices} can")
             for member in members:
                 if holder.setdefault(member, entry) != entry:
                     faults.append(f"dataflow: {member} stands both in {holder[member]} and in {entry}")

@@ -26,10 +26,10 @@ MAX_NUMBER = 10**9
 
 Flow = Literal["os", "ws", "is"]
 STATIONARY: Mapping[Flow, Operand] = {"os": "output", "ws": "weight", "is": "input"}
-_AXES: Mapping[Flow, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "os": (("OX*OY",), ("K",)),
-    "ws": (("C", "FX*FY"), ("K",)),
-    "is": (("C", "FX*FY"), ("OX*OY",)),
+_AXES: Mapping[Flow, tuple[str, str]] = {
+    "os": ("OX*OY", "K"),
+    "ws": ("C*FX*FY", "K"),
+    "is": ("C*FX*FY", "OX*OY"),
 }
 """What rows and columns of the array unroll (Samajdar et al., ISPASS 2020)."""
 SRAMS: Mapping[str, Operand] = {"ifmapsramszkb": "input", "filtersramszkb": "weight", "ofmapsramszkb": "output"}
@@ -72,8 +72,6 @@ def convert_configuration(file: ForeignFile) -> dict[str, str]:
     notes.choose(f"technology: {TECHNOLOGY}, as the tool's file prices nothing; memory: {MEMORY_KIND}")
     notes.choose(f"an element has {WORD_BYTES} byte, a partial sum in the array {SUM_BYTES}")
     notes.choose("SRAM ports keep up with the array, as the tool assumes")
-    if array.flow != "os":
-        notes.choose("rows share channels and taps so that folds are the fewest, where the tool makes one dim of both")
     stationary = STATIONARY[array.flow]
     stays: dict[str, Any] = {"weight": "multicasts_along", "input": "multicasts_along"}
     registers = [
@@ -87,8 +85,8 @@ def convert_configuration(file: ForeignFile) -> dict[str, str]:
         "clock_hz": CLOCK_HZ,
         "dataflow": {
             "axes": [
-                {"size": size, "dims": list(dims), **({"filled": "fewest_passes"} if len(dims) > 1 else {})}
-                for size, dims in zip((array.rows, array.columns), _AXES[array.flow], strict=True)
+                {"size": size, "dims": [dim]}
+                for size, dim in zip((array.rows, array.columns), _AXES[array.flow], strict=True)
             ],
             "stationary": stationary,
             "pipeline_cycles": array.fill_cycles,
