@@ -97,7 +97,7 @@ def traced(function: Callable[[Tensor], Tensor], layer: Callable[[], nn.Module],
 def hands_on(graph: LayerGraph) -> bool:
     """Whether every layer reads what the others make row by row, as planes of stacks see it."""
     return all(
-        read.axis is not None and not read.from_memory
+        read.in_rows and not read.from_memory
         for plane in planes_of(graph).values()
         for read in plane.reads
         if read.producer is not None

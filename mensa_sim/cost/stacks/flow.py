@@ -1,6 +1,7 @@
 """The rows of one tensor of a stack: which come in each tile, and how many a line buffer holds."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -75,7 +76,8 @@ class Flow:
     readers: tuple[str, ...]
     """The layers of the stack that read it, in order."""
     shared: Bools
-    """[size] Whether some row is read more than once, by several layers or in several tiles."""
+    """[size] Of what comes from outside: whether some row is read more than once, by several layers or in several
+    tiles."""
 
     @property
     def before_bits(self) -> Ints:
@@ -104,7 +106,7 @@ class Flow:
 class Needed:
     """What the readers of a tensor that are known so far need of it."""
 
-    __slots__ = ("_coming", "_cuts", "_high", "_low", "_rows_read", "read", "readers")
+    __slots__ = ("_coming", "_cuts", "_high", "_low", "_reads", "read", "readers")
 
     def __init__(self, read: Read, cuts: Cuts) -> None:
         self.read, self._cuts = read, cuts
@@ -112,21 +114,27 @@ class Needed:
         """From the last to the first."""
         self._low: Ints = np.full(len(cuts.size), read.rows)
         self._high: Ints = np.zeros(len(cuts.size), dtype=np.int64)
-        self._rows_read: Ints = np.zeros(len(cuts.rows), dtype=np.int64)
+        self._reads: list[tuple[Read, Flow]] = []
+        """How each reader reads, and what it makes."""
         self._coming: Flow | None = None
 
-    def add(self, reader: str, low: Ints, high: Ints) -> None:
-        """One more layer that reads rows `low` to `high`, [tile]."""
+    def add(self, reader: str, read: Read, made: Flow) -> None:
+        """One more layer, which makes that by reading so."""
+        low, high = read.needs(made.start, made.stop)
+        if not high.any():  # all of its windows lie in padding alone
+            return
         self.readers.append(reader)
         self._low, self._high = np.minimum(self._low, low), np.maximum(self._high, high)
-        self._rows_read = self._rows_read + np.add.reduceat(np.maximum(0, high - low), self._cuts.first)
+        self._reads.append((read, made))
         self._coming = None
 
     @property
     def coming(self) -> Flow:
         """The tensor's rows as they come in order from outside, no more than are read."""
         if self._coming is None:
-            self._coming = self.flow(self.read.rows, self.read.row_bits, whole=False)
+            flow, first = self.flow(self.read.rows, self.read.row_bits, whole=False), self._cuts.first
+            times = [read.times(made.start, made.stop, first) for read, made in self._reads]
+            self._coming = replace(flow, shared=(np.sum(times, axis=0) > 1).any(axis=1)) if times else flow
         return self._coming
 
     def flow(self, rows: int, row_bits: int, *, whole: bool) -> Flow:
@@ -135,18 +143,15 @@ class Needed:
         stop = cuts.so_far(self._high, rows)
         if whole:
             stop[cuts.last] = rows
-        first, readers = cuts.from_now(self._low, rows), tuple(reversed(self.readers))
-        return _flow(cuts, rows, row_bits, stop, first, readers, self._rows_read)
+        return _flow(cuts, rows, row_bits, stop, cuts.from_now(self._low, rows), tuple(reversed(self.readers)))
 
 
 def even_flow(rows: int, row_bits: int, stop: Ints, cuts: Cuts) -> Flow:
     """The rows of a tensor that nobody in the stack reads."""
-    return _flow(cuts, rows, row_bits, stop, np.full_like(stop, rows), (), np.zeros_like(cuts.tiles))
+    return _flow(cuts, rows, row_bits, stop, np.full_like(stop, rows), ())
 
 
-def _flow(
-    cuts: Cuts, rows: int, row_bits: int, stop: Ints, first: Ints, readers: tuple[str, ...], rows_read: Ints
-) -> Flow:
+def _flow(cuts: Cuts, rows: int, row_bits: int, stop: Ints, first: Ints, readers: tuple[str, ...]) -> Flow:
     return Flow(
         row_bits=row_bits,
         start=cuts.before(stop),
@@ -154,5 +159,5 @@ def _flow(
         first=first,
         later=cuts.after(first, rows),
         readers=readers,
-        shared=rows_read > stop[cuts.last],
+        shared=np.zeros(len(cuts.rows), dtype=bool),
     )

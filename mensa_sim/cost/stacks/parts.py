@@ -177,7 +177,7 @@ def two_products(
     for layer, follower in pairwise(layers):
         plane = planes[follower.name]
         rows = [read for read in plane.reads if not read.weight]
-        chained = len(rows) == 1 and rows[0].producer == layer.name and rows[0].axis is not None
+        chained = len(rows) == 1 and rows[0].producer == layer.name and rows[0].in_rows
         if not chained or rows[0].from_memory or tuple(readers[layer.name]) != (follower.name,):
             return None
     starts = [read for read in planes[first.name].reads if not read.weight]

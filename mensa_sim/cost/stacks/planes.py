@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from mensa_sim.arrays import Ints
+from mensa_sim.arrays import Bools, Ints
 from mensa_sim.cost.counts.axis import WindowAxis
 from mensa_sim.cost.counts.window import window_of
 from mensa_sim.records import dataclass
@@ -34,12 +34,24 @@ class Read:
     row_bits: int
     axis: WindowAxis | None = None
     """The window over its rows; none: every row of the layer needs the whole tensor."""
+    whole: bool = False
+    """Whether it lies in other rows than the window's: then who reads any of it needs all."""
     block: int = 1
     """Rows of the window's input that lie in one row of the tensor (a transposed convolution makes several at once)."""
     from_memory: bool = False
     """Whether it must lie in memory: its producer lays it out in other rows, or it is multiplied with like weights."""
     weight: bool = False
     """Whether it is the weight operand of a product of two activations, which the mapper fetches."""
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether a row of the layer needs only some rows of the tensor."""
+        return self.axis is not None and not self.whole
+
+    @property
+    def skips(self) -> bool:
+        """Whether the window may leave out rows between those that it reads."""
+        return self.axis is not None and self.in_rows and (self.axis.dilation > 1 or self.axis.stride > self.axis.taps)
 
     def needs(self, start: Ints, stop: Ints) -> tuple[Ints, Ints]:
         """The first row, and the one behind the last, that rows `start` to `stop` of the layer read; none: (rows, 0).
@@ -58,8 +70,35 @@ class Read:
             first[some] = np.minimum.reduceat(low, ends)[::2] // self.block
             last[some] = -(-np.maximum.reduceat(high, ends)[::2] // self.block)
         nothing = last <= first
+        if self.whole:
+            first, last = np.zeros_like(first), np.full_like(last, self.rows)
         first[nothing], last[nothing] = self.rows, 0
         return first, last
+
+    def times(self, start: Ints, stop: Ints, first: Ints) -> Ints:
+        """[cut, row] In how many tiles of some cuts, which begin with those of `first`, each row is read."""
+        found = np.zeros((len(first), self.rows + 1), dtype=np.int64)
+        if self.axis is not None and self.skips:
+            return np.add.reduceat(self._touches(self.axis, start, stop), first, axis=0, dtype=np.int64)
+        low, high = self.needs(start, stop)
+        cut = np.repeat(np.arange(len(first)), np.diff(first, append=len(start)))
+        some = high > low
+        np.add.at(found, (cut[some], low[some]), 1)
+        np.add.at(found, (cut[some], high[some]), -1)
+        return np.cumsum(found[:, :-1], axis=1)
+
+    def _touches(self, axis: WindowAxis, start: Ints, stop: Ints) -> Bools:
+        """[tile, row] Whether rows `start` to `stop` of the layer read a row under the window."""
+        found = np.zeros((len(start), self.rows), dtype=bool)
+        made = np.maximum(0, stop - start)
+        tile = np.repeat(np.arange(len(start)), made)
+        # Numbered over all tiles, less those of the tiles before: [row of the layer] in its own tile.
+        output = np.arange(made.sum()) - np.repeat(np.cumsum(made) - made, made) + start[tile]
+        for tap in range(axis.taps):
+            position = axis.stride * output + axis.dilation * tap - axis.padding
+            inside = (position >= 0) & (position < axis.size)
+            found[tile[inside], position[inside] // self.block] = True
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +151,7 @@ def planes_of(graph: LayerGraph) -> Mapping[str, Plane]:
         if layer.model_input_bytes:
             sources.append((None, layer.model_input_bytes * BITS_PER_BYTE))
         plane = _plane(layer, sources, planes)
-        reads = (replace(r, axis=None, block=1) if (r.producer, layer.name) in whole else r for r in plane.reads)
+        reads = (replace(r, whole=True) if (r.producer, layer.name) in whole else r for r in plane.reads)
         planes[layer.name] = replace(plane, reads=tuple(reads))
     return planes
 
@@ -195,12 +234,10 @@ def _moved(axis: WindowAxis, plane: Plane, source: Supplied, planes: Mapping[str
     """The tensor under the window: as its producer's rows where those are the window's, else as the window counts."""
     name, bits = source
     made = None if name is None else planes[name]
-    if made is not None and made.size_bits == bits and made.copies == plane.copies and axis.size % made.rows == 0:
-        if made.rows > 1 or axis.size == 1:
-            return Read(producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis, block=axis.size // made.rows)
-        return _whole(plane, source, planes)
     if made is not None and made.copies == plane.copies:
-        return _whole(plane, source, planes)
+        if made.size_bits == bits and axis.size % made.rows == 0 and (made.rows > 1 or axis.size == 1):
+            return Read(producer=name, rows=made.rows, row_bits=made.row_bits, axis=axis, block=axis.size // made.rows)
+        return replace(_whole(plane, source, planes), axis=axis, whole=True)
     row_bits = bits // (axis.size * plane.copies)
     return Read(producer=name, rows=axis.size, row_bits=row_bits, axis=axis, from_memory=made is not None)
 

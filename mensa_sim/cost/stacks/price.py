@@ -102,9 +102,10 @@ class StackPricer:
             others = sum(size for other, size in stay.items() if other != name)
             tiles: list[tuple[Layer, TileCase, int]] = []
             if each.layer.nest is None:
-                tiles.append((each.layer, self._case(each, name in stay, others, 0, times), 1))
+                tiles.append((each.layer, self._case(each, name in stay, others, 0, times, each.streams), 1))
             for tile in each.tiles:
-                case = self._case(each, name in stay, others, bits_to_bytes(tile.others_bits), 1)
+                streams = each.streams and tile.reads
+                case = self._case(each, name in stay, others, bits_to_bytes(tile.others_bits), 1, streams)
                 tiles.append((tile.layer, case, tile.times * stack.size.copies))
             loads = stack.size.copies if self._weights[name].by_copy else 1
             kept_bits = stay.get(name, 0) * loads * BITS_PER_BYTE
@@ -126,13 +127,15 @@ class StackPricer:
             return 0
         return layer.slices * max(0, slice_bits - (self.room_bits - size.most_held_bits))
 
-    def _case(self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int) -> TileCase:
+    def _case(
+        self, tiles: LayerTiles, stays: bool, parameters: int, activations: int, fetches: int, streams: bool
+    ) -> TileCase:
         kept: set[Operand] = {"weight"} if stays else set()
-        if not tiles.streams:
+        if not streams:
             kept.add("input")
         if tiles.output_stays:
             kept.add("output")
-        each = (0 if stays else fetches, int(tiles.streams), int(not tiles.output_stays))
+        each = (0 if stays else fetches, int(streams), int(not tiles.output_stays))
         return TileCase(kept=frozenset(kept), fetches=each, taken_bytes=(parameters, activations))
 
     def costs(self, stack: TiledStack) -> dict[str, LayerCost] | None:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from mensa_sim.arrays import Ints
+from mensa_sim.cost.counts.axis import WindowAxis
+from mensa_sim.cost.counts.window import axis_histogram, window_of
 from mensa_sim.cost.stacks.flow import Flow
 from mensa_sim.cost.stacks.planes import Plane, Read, copies_of, is_matrix, read_axis, row_axis
 from mensa_sim.cost.stacks.tiling import Tiling, TilingSize
@@ -24,6 +27,8 @@ class Tile:
     """How many there are in each copy."""
     others_bits: int
     """What lies in the level of the activations beside their own rows, at most."""
+    reads: bool
+    """Whether their window reads anything: it may lie in padding alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,11 @@ class _Supply:
         """Whether its rows lie on chip before the layer begins."""
         return self.inside or (bool(self.flow.shared.any()) and not self.read.weight)
 
+    @property
+    def passes(self) -> bool:
+        """Whether its rows come for this layer alone, each for one tile."""
+        return len(self.flow.readers) == 1 and not self.lies
+
 
 class LayerTiles:
     """What a layer of a stack does in each tile, where all of them are of one size."""
@@ -70,8 +80,9 @@ class LayerTiles:
         activations = [source for source in self._sources if not source.read.weight]
         axis = None if layer.nest is None else read_axis(layer, layer.nest)
         self._main = next((source for source in activations if axis and source.read.axis == axis), None)
-        self.streams = len(activations) == 1 and activations[0] is self._main and not self._main.lies
-        """Whether the mapper itself brings the input from memory, since nobody else reads its rows."""
+        alone = len(activations) == 1 and activations[0] is self._main and self._main.passes
+        self.streams = alone and _reads_all(activations[0].read, layer)
+        """Whether the mapper itself brings the input from memory: all of the rows, which nobody else reads."""
         self.stores_bits = plane.size_bits if tiling.leaves(layer.name) and self.output_stays else 0
         """What it makes for others beside the stack's layers, and the mapper does not bring to memory."""
         self.tiles = () if layer.nest is None else tuple(self._kinds(layer.nest, held_bits))
@@ -88,36 +99,38 @@ class LayerTiles:
         if self.streams:
             return 0
         outside = (s for s in self._sources if not s.inside and not s.read.weight)
-        first = (source.flow for source in outside if source.flow.readers[0] == self.layer.name)
+        first = (source.flow for source in outside if source.flow.readers[:1] == (self.layer.name,))
         return sum(int(flow.come.sum()) * flow.row_bits for flow in first)
 
     def _kinds(self, nest: LoopNest, held_bits: Ints) -> Iterator[Tile]:
         made = self._flow.come
-        read = self._rows_read()
-        own = made * self._flow.row_bits if self.output_stays else np.zeros_like(made)
-        if self._main is not None and self._main.lies:
-            own = own + read * self._main.flow.row_bits
-        others = np.maximum(0, held_bits - own)
-        kinds = np.unique(np.stack([made, read])[:, made > 0], axis=1)
-        for rows, rows_read in kinds.T.tolist():
-            alike = (made == rows) & (read == rows_read)
-            layer = self._tile(nest, rows, rows_read)
-            yield Tile(layer=layer, times=int(alike.sum()), others_bits=int(others[alike].max()))
+        kinds, kind = np.unique(np.stack([made, *self._rows_read(nest)]), axis=1, return_inverse=True)
+        for place, (rows, lying, size) in enumerate(kinds.T.tolist()):
+            if not rows:
+                continue
+            layer, alike = self._tile(nest, rows, size), kind.ravel() == place
+            own = rows * self._flow.row_bits if self.output_stays else 0
+            if self._main is not None and self._main.lies:
+                row_bits = nest.input_elements // row_axis(nest).size * self.layer.element_bits("input")
+                own += min(lying * self._main.flow.row_bits, size * row_bits // self._plane.copies)
+            others = max(0, int(held_bits[alike].max()) - own)
+            yield Tile(layer=layer, times=int(alike.sum()), others_bits=others, reads=self._main is None or size > 0)
 
-    def _rows_read(self) -> Ints:
-        """[tile] Rows of the tensor under the window."""
+    def _rows_read(self, nest: LoopNest) -> tuple[Ints, Ints]:
+        """[tile] Rows of the tensor under the window that lie there, and those of the window's input that are read."""
+        start, stop = self._flow.start, self._flow.stop
+        axis = row_axis(nest)
         if self._main is None:
-            return np.zeros_like(self._flow.come)
-        low, high = self._main.read.needs(self._flow.start, self._flow.stop)
-        found: Ints = np.maximum(0, high - low)
-        return found
+            return np.zeros_like(start), np.full_like(start, axis.size)
+        low, high = self._main.read.needs(start, stop)
+        as_read = replace(self._main.read, rows=axis.size, whole=False, block=1)
+        read = as_read.times(start, stop, np.arange(len(start))).sum(axis=1)
+        return np.maximum(0, high - low), read
 
     def _tile(self, nest: LoopNest, made: int, read: int) -> Layer:
         """Padding lies as evenly on both sides of a tile as it does on both sides of the whole."""
         layer, copies = self.layer, self._plane.copies
-        size = row_axis(nest).size
-        if self._main is not None:
-            size = max(1, min(size, read * self._main.read.block))
+        size = _height(row_axis(nest)._replace(outputs=made), read)
         rows = {"OX": made, "input_width": size} if is_matrix(nest) else {"OY": made, "input_height": size}
         by_head = copies_of(layer, nest) > nest.B
         tile = replace(nest, **rows, B=1, G=1 if by_head else nest.G)
@@ -135,5 +148,32 @@ class LayerTiles:
 
     def _extra_bits(self, source: _Supply, made: int) -> int:
         """What a tile reads of a tensor beside the window's."""
-        rows = source.read.rows if source.read.axis is None else min(made, source.read.rows)
+        rows = min(made, source.read.rows) if source.read.in_rows else source.read.rows
         return rows * source.read.row_bits
+
+
+def _reads_all(read: Read, layer: Layer) -> bool:
+    """Whether a nest leaves out nothing of the rows between those that a tile reads, which come whole."""
+    if layer.nest is None or layer.further_rows or read.skips or not read.in_rows:
+        return False
+    window = window_of(layer.nest)
+    across = window.y if is_matrix(layer.nest) else window.x
+    return _inside(across) == across.size
+
+
+def _inside(axis: WindowAxis) -> int:
+    """Positions of the input that all outputs and taps of a window read."""
+    return axis_histogram(axis, axis.outputs, axis.taps).first
+
+
+@lru_cache(maxsize=4096)
+def _height(axis: WindowAxis, read: int) -> int:
+    """The rows of an input of which a window reads so many, with padding on both sides; 1 where it reads none.
+
+    A window that leaves rows out reads fewer than lie between the first and the last of them.
+    """
+    heights = range(max(1, read), max(read, axis.span(axis.outputs, axis.taps)) + 1)
+    found = (
+        size for size in heights if axis_histogram(axis._replace(size=size), axis.outputs, axis.taps).first == read
+    )
+    return next(found, max(1, read))

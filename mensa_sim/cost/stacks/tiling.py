@@ -68,13 +68,19 @@ class Tiling:
         return layer in self._place
 
     def prepend(self, layer: str) -> bool:
-        """Add the layer before those that are there; false where it cannot be in one stack with them."""
+        """Add the layer before those that are there; false where it cannot be in one stack with them.
+
+        It cannot, either, where no tile needs any of it, as windows lie in padding alone.
+        """
         plane = self._planes[layer]
         if plane.copies != self.copies or any(key[0] == layer and key[1] is not None for key in self._needed):
             return False
-        needed = self._needed.pop((layer, None, False), None)
+        needed = self._needed.get((layer, None, False))
         leaves = self.leaves(layer)  # its readers are there before it
         flow = self._sink(plane) if needed is None else needed.flow(plane.rows, plane.row_bits, whole=leaves)
+        if not flow.stop.any():
+            return False
+        self._needed.pop((layer, None, False), None)
         self.flows[layer] = flow
         self._place[layer] = len(self.layers)
         self._written_bits += plane.size_bits if leaves else 0
@@ -88,7 +94,7 @@ class Tiling:
             key = _key(layer, read)
             if key not in self._needed:
                 self._needed[key] = Needed(read, self._cuts)
-            self._needed[key].add(layer, *read.needs(flow.start, flow.stop))
+            self._needed[key].add(layer, read, flow)
         return True
 
     def supply(self, layer: str, read: Read) -> tuple[Flow, bool]:

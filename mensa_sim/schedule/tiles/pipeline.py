@@ -33,7 +33,7 @@ def pipelined(graph: LayerGraph, assignment: Mapping[str, str], tiles: int) -> l
 
 
 def _read_by_row(plane: Plane, planes: Mapping[str, Plane]) -> list[str]:
-    reads = (read for read in plane.reads if read.axis is not None and not read.from_memory)
+    reads = (read for read in plane.reads if read.in_rows and not read.from_memory)
     return [read.producer for read in reads if read.producer is not None and planes[read.producer].rows == read.rows]
 
 

@@ -113,7 +113,35 @@ def chain(*parameters: tuple[int, int, int]) -> LayerGraph:
     return LayerGraph(name="chain", layers=tuple(layers), edges=tuple(edges))
 
 
-@pytest.mark.parametrize("graph", [attention(), chain((3, 16, 3), (16, 32, 1), (32, 16, 3))])
+def under(first: LoopNest) -> LayerGraph:
+    """A convolution over 16 rows and columns, then two of 3 x 3 that keep its size."""
+    graph = chain((first.C, first.K, 1), (first.K, 16, 3), (16, 16, 3))
+    made = [first, *(replace(graph[name].nest or first, OY=first.OY, OX=first.OX) for name in ("l1", "l2"))]
+    made[1:] = (replace(nest, input_height=first.OY, input_width=first.OX) for nest in made[1:])
+    sizes = {f"l{place}": nest.output_elements for place, nest in enumerate(made)}
+    layers = tuple(
+        replace(
+            layer,
+            nest=nest,
+            parameters=(Parameter(name=layer.name, size_bytes=nest.weight_elements),),
+            input_bytes=nest.input_elements,
+            output_bytes=nest.output_elements,
+            model_output_bytes=layer.model_output_bytes and nest.output_elements,
+        )
+        for layer, nest in zip(graph.layers, made, strict=True)
+    )
+    edges = tuple(replace(edge, size_bytes=sizes[edge.producer]) for edge in graph.edges)
+    return replace(graph, layers=layers, edges=edges)
+
+
+STEPS_OVER = LoopNest(K=8, C=8, OY=6, OX=6, stride_y=3, stride_x=3, input_height=16, input_width=16)
+IN_PADDING_ALONE = LoopNest(K=8, C=8, OY=10, OX=16, FY=3, stride_y=3, input_height=16, input_width=16)
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [attention(), chain((3, 16, 3), (16, 32, 1), (32, 16, 3)), under(STEPS_OVER), under(IN_PADDING_ALONE)],
+)
 def test_all_that_a_stack_is_planned_to_move_is_charged(graph: LayerGraph) -> None:
     stacks, kept = Stacks(graph, "edge_tpu"), 0
     for tiling in stacks.tilings((2, 3), (1, 4, 16)):
