@@ -81,7 +81,7 @@ def billed(
     tally = new_tally(accelerator)
     array_cycles: Any = 0
     waiting: dict[Operand, Any] = {}
-    ends: list[Any] = [0, 0]
+    ends: tuple[Any, Any] = (0, 0)
     held: dict[tuple[str, str], Any] = {}
     dynamic: dict[str, Any] = {"mac": 0.0, "vector": work.ops * energy.vector_pj, "register": 0.0, "network": 0.0}
     if counts is not None:
@@ -115,15 +115,15 @@ def billed(
 
 def _ends_bits(
     accelerator: PeArray, counts: NestCounts, repeats: Repeats, shares: Mapping[Operand, float]
-) -> list[Any]:
+) -> tuple[Any, Any]:
     """Bits that must come before the array starts, and that leave after it stops; all of an operand that waits."""
-    ends: list[Any] = [0, 0]
+    ends: dict[Operand, Any] = {}
     for operand in OPERANDS:
-        count, side = counts.operands[operand], operand == "output"
+        count = counts.operands[operand]
         waits = accelerator.waits_for(operand)
         end_bits = count.memory_read_bits + count.memory_write_bits if waits else count.end_bits
-        ends[side] = ends[side] + coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
-    return ends
+        ends[operand] = coded_bits(end_bits, shares[operand]) * repeats.fetches[operand]
+    return ends["weight"] + ends["input"], ends["output"]
 
 
 def _array_pj(

@@ -102,7 +102,10 @@ def test_no_level_is_overfull_while_others_read_from_it_and_every_pj_is_accounte
 
 
 def overfull(graph: LayerGraph, data: DataPlan, plan: Plan) -> tuple[int, list[str]]:
-    """Of three requests at once the most that a level holds at any start of a layer, and what had to leave it."""
+    """Of three requests at once the most that a level holds at any start of a layer, and what had to leave it.
+
+    What leaves is read later: all others had given their room back.
+    """
     recorder = SpanRecorder(max_spans=None)
     engine = Engine(ROW, [plan], FULL, recorder)
     for number in range(3):
@@ -110,12 +113,15 @@ def overfull(graph: LayerGraph, data: DataPlan, plan: Plan) -> tuple[int, list[s
     engine.run()
     spans = recorder.timeline().spans
     own = {(span.request, span.layer): span for span in spans if span.kind == "layer"}
-    left_ps = {(span.request, span.layer): span.end_ps for span in spans if span.kind == "spill"}
+    left = {(span.request, span.layer): span for span in spans if span.kind == "spill"}
     lives = []
     for request, home in product({request for request, _ in own}, data.homes):
-        read_ps = max(own[request, name].end_ps for name in graph.successors(home.tensor))
+        end_ps = max(own[request, name].end_ps for name in graph.successors(home.tensor))
         made = request, home.tensor
-        lives.append((home.home, home.size_bytes, own[made].start_ps, min(read_ps, left_ps.get(made, read_ps))))
+        if made in left:
+            assert left[made].start_ps < end_ps
+            end_ps = left[made].end_ps
+        lives.append((home.home, home.size_bytes, own[made].start_ps, end_ps))
     most = max(
         (
             sum(size for where, size, start_ps, end_ps in lives if where == home and start_ps <= moment < end_ps)
@@ -123,7 +129,7 @@ def overfull(graph: LayerGraph, data: DataPlan, plan: Plan) -> tuple[int, list[s
         ),
         default=0,
     )
-    return most, [layer for _, layer in left_ps]
+    return most, [layer for _, layer in left]
 
 
 def test_what_others_read_over_links_is_in_the_way_of_the_next_request_until_they_have() -> None:

@@ -92,8 +92,13 @@ def test_a_transfer_alone_takes_its_analytical_time(bandwidth, size):
 
 
 @given(st.sampled_from((1e9, 3e9, 22.4e9)), st.integers(1, 10**6), st.integers(2, 9))
-def test_equal_transfers_together_take_exactly_as_long_as_one_of_their_sum(bandwidth, size, count):
-    assert {each.end_ps for each in run(bandwidth, [(0, size)] * count)} == {transfer_ps(count * size, bandwidth)}
+def test_equal_transfers_together_take_as_long_as_one_of_their_sum_and_end_as_they_came(bandwidth, size, count):
+    clock, ends = Clock(), []
+    channel = channels_in_turns(clock, {"ram": bandwidth})["ram"]
+    for place in range(count):
+        channel.transfer(size, lambda now, place=place: ends.append((now, place)))
+    clock.run_until()
+    assert ends == [(transfer_ps(count * size, bandwidth), place) for place in range(count)]
 
 
 @given(starts_and_sizes)

@@ -66,8 +66,9 @@ def test_stacks_never_make_the_simulated_objective_worse(workload: str, system: 
     assert totals[0] <= totals[1] * (1 + 1e-9)
 
 
-def test_a_stack_is_tried_wherever_it_gains_however_much_it_costs_there() -> None:
-    placed = place(load_workload("small_cnn"), load_system("mensa_g"), Goal())
+def test_a_stack_is_tried_wherever_it_may_run_and_gains_however_much_it_costs_there() -> None:
+    memo, graph, system = PriceMemo(), load_workload("small_cnn"), load_system("mensa_g")
+    placed = place(graph, system, Goal(), memo)
     planner = StackPlanner(placed.costs, placed.problem)
     here = planner.over(["pascal"], placed.schedule)
     tried = planner.elsewhere(here, placed.schedule)
@@ -85,6 +86,10 @@ def test_a_stack_is_tried_wherever_it_gains_however_much_it_costs_there() -> Non
         return sum(cost.on_chip_ps for cost in each.costs.values())
 
     assert max(map(latency_ps, tried)) > 2 * max(map(latency_ps, here))
+    bound = place(graph, system, Goal(pins={here[0].stack.layers[-1]: "pascal"}), memo)
+    free = [each for each in tried if each.stack.layers != here[0].stack.layers]
+    assert StackPlanner(bound.costs, bound.problem).elsewhere(here, placed.schedule) == free
+    assert len(free) < len(tried)
 
 
 def test_a_buffer_of_eight_kilobytes_serves_a_small_network_as_well_as_one_of_four() -> None:

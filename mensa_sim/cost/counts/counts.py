@@ -169,11 +169,13 @@ def level_figures(way: Way, index: int, inner: Boundary[Any], outer: Boundary[An
 
     `held` are the elements in its fullest instance.
     """
-    register = not way.stops[index].level.ported
-    sums = way.operand == "output" and (not index or inner.visits.times > 1)
-    own_bits = pick(sums, way.partial_bits, way.final_bits)
-    inner_bits = inner.tiles.elements * (own_bits if register else inner.crossing.bits)
-    outer_bits = outer.tiles.elements * (own_bits if register else outer.crossing.bits)
+    own_width: Any
+    if way.stops[index].level.ported:
+        inner_width, outer_width = inner.crossing.bits, outer.crossing.bits
+        own_width = pick(inner.visits.times > 1, way.partial_bits, way.room_bits)
+    else:  # registers, the innermost of all levels, hold sums whatever becomes of them
+        inner_width = outer_width = own_width = way.partial_bits
+    inner_bits, outer_bits = inner.tiles.elements * inner_width, outer.tiles.elements * outer_width
     return {
         "fill_bits": outer_bits * outer.crossing.fills,
         "fill_accesses": outer.inner_accesses * outer.crossing.fills,
@@ -183,7 +185,7 @@ def level_figures(way: Way, index: int, inner: Boundary[Any], outer: Boundary[An
         "feed_accesses": inner.outer_accesses * inner.crossing.feeds,
         "collect_bits": inner_bits * inner.crossing.collects,
         "collect_accesses": inner.outer_accesses * inner.crossing.collects,
-        "held_bits": held * (own_bits if register else pick(sums, way.partial_bits, way.room_bits)),
+        "held_bits": held * own_width,
         "whole": outer.tiles.number == 1,
     }
 

@@ -103,7 +103,7 @@ class StackPlanner:
     def _largest(self, pricer: StackPricer, accelerator: str, layers: tuple[str, ...]) -> list[Stack]:
         """The stack in the largest tiles of rows that fit, if any does."""
         tiling = tiling_of(self._planes, layers, tile_rows(self._planes[layers[-1]].rows), self._readers)
-        if tiling is None or not all(self._costs.runs(name, accelerator) for name in layers):
+        if tiling is None or not self._able[accelerator].issuperset(layers):
             return []
         fitting = (size.rows for size in tiling.sizes if pricer.traffic(size) is not None)
         return [self._stack(layers, accelerator, rows) for rows in islice(fitting, 1)]
@@ -262,7 +262,7 @@ class StackPlanner:
             return
         names = order[begin:end]
         products = two_products([self._layers[name] for name in names], self._planes, self._readers)
-        if products is None or not all(name in self._able[accelerator] for name in names):
+        if products is None or not self._able[accelerator].issuperset(names):
             return
         for cut in products.fitting(pricer):
             if cut.parts > 1:

@@ -194,7 +194,7 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
             unaided={index: _alone(each, bandwidth, 0) for index, each in chosen.items()},
             busy_ps=sum(unit.time_ps for unit in units.values()),
             energy_pj=math.fsum(pj for stage in stages for pj in stage.energies_pj),
-            certain=used and in_turn and not any(stage.feeds for stage in stages),
+            certain=used and in_turn,
         )
 
     return turn(set()), turn({index for _, index in pinned.units})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -14,6 +15,7 @@ from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.cost.prices.rooms import with_room
 from mensa_sim.cost.prices.together import costs_together
 from mensa_sim.cost.recurrent import Steps
+from mensa_sim.cost.stacks.parts import Parts, two_products
 from mensa_sim.cost.stacks.planes import Plane, planes_of
 from mensa_sim.cost.stacks.price import StackPricer, TileCase, TiledLayer, TiledStack
 from mensa_sim.cost.stacks.tile import stack_tiles
@@ -63,10 +65,10 @@ class Stacks:
 
 
 def attention(heads: int = 4, rows: int = 64, width: int = 32) -> LayerGraph:
-    """Scores and context of a self-attention: keys and values are multiplied with as parameters are."""
+    """Scores, their softmax and context of a self-attention: keys and values are multiplied with as parameters are."""
     size = heads * rows * width
-    scores = LoopNest(B=heads, K=rows, C=width, OX=rows, input_width=rows)
-    context = LoopNest(B=heads, K=width, C=rows, OX=rows, input_width=rows)
+    scores = LoopNest(G=heads, K=rows, C=width, OX=rows, input_width=rows)
+    context = LoopNest(G=heads, K=width, C=rows, OX=rows, input_width=rows)
     layers = (
         Layer(
             name="scores",
@@ -75,6 +77,14 @@ def attention(heads: int = 4, rows: int = 64, width: int = 32) -> LayerGraph:
             model_input_bytes=2 * size,
             output_bytes=heads * rows * rows,
             operator="matmul",
+            vector_ops=heads * rows * rows + 1,
+        ),
+        Layer(
+            name="softmax",
+            input_bytes=heads * rows * rows,
+            output_bytes=heads * rows * rows,
+            operator="softmax",
+            vector_ops=5 * heads * rows * rows,
         ),
         Layer(
             name="context",
@@ -86,8 +96,10 @@ def attention(heads: int = 4, rows: int = 64, width: int = 32) -> LayerGraph:
             operator="matmul",
         ),
     )
-    edge = Edge(producer="scores", consumer="context", size_bytes=heads * rows * rows)
-    return LayerGraph(name="attention", layers=layers, edges=(edge,))
+    edges = (
+        Edge(producer=one.name, consumer=other.name, size_bytes=one.output_bytes) for one, other in pairwise(layers)
+    )
+    return LayerGraph(name="attention", layers=layers, edges=tuple(edges))
 
 
 def chain(*parameters: tuple[int, int, int]) -> LayerGraph:
@@ -155,6 +167,36 @@ def test_all_that_a_stack_is_planned_to_move_is_charged(graph: LayerGraph) -> No
         assert held >= sum(planned.kept.values())
         kept += bool(planned.kept)
     assert kept
+
+
+@pytest.mark.parametrize("cut", [Parts(rows=64, parts=1), Parts(rows=20, parts=3), Parts(rows=64, parts=4)])
+def test_the_parts_of_two_products_do_what_the_layers_do_and_are_charged_what_they_move(cut: Parts) -> None:
+    """What does not divide each does once more, and a softmax scales all sums for every part but the first."""
+    stacks = Stacks(attention(), "edge_tpu")
+    products = two_products(list(stacks.layers.values()), stacks.planes, stacks.readers)
+    assert products is not None
+    tiled, planned, tiles = (
+        products.tiled(stacks.pricer, cut),
+        products.traffic(cut),
+        4 * -(-64 // cut.rows) * cut.parts,
+    )
+    done = [sum(tile.vector_ops * times for tile, _, times in each.tiles) for each in tiled.layers]
+    scores = 4 * 64 * 64
+    assert done == [scores + tiles, 5 * scores + (cut.parts - 1) * 4 * 64 * 32, 0]
+    assert (
+        [sum(times for *_, times in each.tiles) for each in tiled.layers]
+        == [tiles, 1, tiled.tiles]
+        == [tiles, 1, tiles]
+    )
+    for each in tiled.layers[::2]:
+        assert sum(tile.macs * times for tile, _, times in each.tiles) == stacks.layers[each.name].macs
+    costs = stacks.pricer.costs(tiled)
+    assert costs is not None
+    moved = planned.read_bytes + planned.written_bytes + planned.parameter_bytes
+    assert sum(cost.memory_bytes for cost in costs.values()) == moved
+    # A row of the queries has 32 bytes and its sums have 128, so that 32 rows leave room for 32 of 64 scores.
+    small = Stacks(attention(), "edge_tpu", rooms={"activation_buffer": 6144})
+    assert list(products.fitting(small.pricer)) == [Parts(rows=32, parts=parts) for parts in (2, 3, 4)]
 
 
 def walked_ps(stacks: Stacks, tiled: TiledStack) -> int:
