@@ -61,6 +61,10 @@ class Opened:
         """Click with the mouse's left button."""
         self._page.mouse.click(x, y)
 
+    def close(self) -> None:
+        """Show it no more."""
+        self._page.close()
+
     def pdf(self, path: Path) -> None:
         """Print the page."""
         self._page.pdf(path=path, prefer_css_page_size=True)

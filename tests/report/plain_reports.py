@@ -72,11 +72,3 @@ def found_calibration(name: str) -> ms.Calibrated:
 
 PLAIN = (found_families, found_gains, found_worth, found_devices, found_calibration)
 """What makes a result of each study whose report is plain, of a name that stands wherever one can."""
-
-
-def plain_pages(name: str) -> str:
-    """The pages of all of them on one, as a browser takes most of its time to read plotly."""
-    pages = [make(name).files()["report.html"] for make in PLAIN]
-    bodies = [page.partition("<body>")[2].partition("</body>")[0] for page in pages]
-    head = pages[0].partition("<body>")[0]
-    return f"{head}<body>{''.join(bodies)}</body></html>"

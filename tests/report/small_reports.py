@@ -1,10 +1,11 @@
 """Reports of every kind from studies small enough to be run in a second each; names in them try to be markup."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from held_reproduction import held_against_the_paper
-from plain_reports import plain_pages
+from plain_reports import PLAIN
 
 import mensa_sim as ms
 from mensa_sim.api import explanation as explaining
@@ -245,21 +246,33 @@ def explain_page(folder: Path) -> str:
 
 def plain_page(folder: Path) -> str:
     """Those of the studies whose report is plain."""
-    return plain_pages(HOSTILE)
+    return on_one(make(HOSTILE).files()["report.html"] for make in PLAIN)
+
+
+def on_one(pages: Iterable[str]) -> str:
+    """Pages whose figures have names of their own as one, as a browser takes most of its time to read plotly."""
+    heads, _, ends = zip(*(page.partition("<body>") for page in pages), strict=True)
+    bodies = (end.partition("</body>")[0] for end in ends)
+    return f"{heads[0]}<body>{''.join(bodies)}</body></html>"
+
+
+def study_pages(folder: Path) -> str:
+    """Those of studies, of a layer and of measurements."""
+    made = (compare_page, compare_workloads_page, explain_page, validate_page, sensitivity_page, decide_page)
+    return on_one(page(folder) for page in made)
+
+
+def explore_pages(folder: Path) -> str:
+    """The four designs, and the scenario on two systems."""
+    return on_one(page(folder) for page in (explore_page, compare_scenario_page))
 
 
 PAGES = {
     "plain": plain_page,
-    "explain": explain_page,
+    "studies": study_pages,
     "run": run_page,
     "scenario": scenario_page,
-    "compare": compare_page,
-    "compare_workloads": compare_workloads_page,
-    "compare_scenario": compare_scenario_page,
     "reproduce": reproduce_page,
-    "validate": validate_page,
-    "sensitivity": sensitivity_page,
-    "decide": decide_page,
-    "explore": explore_page,
+    "explore": explore_pages,
 }
 """By kind of report, what makes one below a folder."""
