@@ -171,10 +171,12 @@ class _Reader:
             self._key(holder, event)
             return
         plain = event.implicit[0]
-        value = _scalar_value(event.value, foreign=self._foreign) if plain else event.value
+        value: Any = _scalar_value(event.value, foreign=self._foreign) if plain else event.value
+        if self._foreign and event.tag is not None and event.tag.startswith("!") and not event.value:
+            value = {}  # a tag alone, as of a mapping without keys
         finite = not (isinstance(value, float) and not math.isfinite(value))
         location = self._place(value if finite else None, event, size=1)
-        self._refuse_tag(event, location)
+        self._refuse_tag(event, location, value)
         if not finite:
             self._document.blame(location, f"{event.value} is not a finite number")
         if event.anchor:

@@ -87,7 +87,7 @@ def test_windows_along_columns_alone_keep_their_stride_and_their_input(tmp_path:
    loop_dims: [B, K, C, OX, FX], loop_sizes: [1, 8, 4, 20, 3], dimension_relations: [ix=2*ox+1*fx],
    operand_precision: {O: 16, W: 8, I: 8, O_final: 8}, pr_loop_dims: [IX], pr_loop_sizes: [40]}
 - {id: 1, name: point, operator_type: Conv, equation: "O[b][k][ox]+=W[k][c][fx]*I[b][c][ix]",
-   loop_dims: [B, K, C, OX, FX], loop_sizes: [1, 8, 4, 20, 1], dimension_relations: [ix=3*ox+1*fx],
+   loop_dims: [B, K, C, OX, FX], loop_sizes: [1, 8, 4, 20, 1], dimension_relations: [ix=1*fx+3*ox],
    operand_precision: {O: 16, W: 8, I: 8, O_final: 8}, pr_loop_dims: [IX], pr_loop_sizes: [58]}
 """
     converted(tmp_path, net_yaml=text)
@@ -323,7 +323,10 @@ def test_what_surrounds_an_architecture_of_timeloop_counts_or_is_told(tmp_path: 
             "permutation: [N, P, Q, R, S, C, M], factors: [N=1, P=1, Q=1, R=1], split: 4", "maximize_dims: [[C, S]]"
         )
         .replace("keep: [Inputs, Outputs], bypass", "no_coalesce: [Outputs], keep: [Inputs, Outputs], bypass")
-        .replace("  - !Parallel\n    nodes:\n", "  - !Parallel\n    nodes:\n    - !Nothing {constraints: {}}\n")
+        .replace(
+            "  - !Parallel\n    nodes:\n",
+            "  - !Parallel\n    nodes:\n    - !Nothing\n    - !Nothing {constraints: {}}\n",
+        )
     )
     made = converted(
         tmp_path, eyeriss_yaml=text + "variables: {version: 0.4, global_cycle_seconds: 4e-9, technology: 45nm}\n"
@@ -565,7 +568,9 @@ def test_without_a_dram_the_outermost_memory_of_timeloop_is_the_systems(tmp_path
 
 
 def test_a_problem_of_timeloop_is_the_same_nest(tmp_path: Path) -> None:
-    converted(tmp_path, eyeriss_yaml=TIMELOOP)
+    """Steps along a dim alone leave elements out that nobody reads."""
+    made = converted(tmp_path, eyeriss_yaml=TIMELOOP.replace("[[N]], [[C]], [[R", "[[N]], [[C, Wstride]], [[R"))
+    assert "Inputs holds those elements along C alone that are used, one of 2" in made.chosen
     (nest,) = nests(graph(tmp_path, "eyeriss_problem")).values()
     assert nest == LoopNest(
         B=2,
@@ -812,6 +817,14 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
         ),
         ("t.yaml", TIMELOOP.replace("M: 32", "M: 0"), "problem.instance.M: must be a whole number from 1, not 0"),
         ("t.yaml", TIMELOOP.replace("[P, Wstride]", "[P, Wstrid]"), "projection[2]: ['P', 'Wstrid'] is no dim"),
+        ("t.yaml", TIMELOOP.replace("[[M]], [[Q]]", "[[M]], [[Q], [R]]"), "Outputs slides, which has no equivalent"),
+        ("t.yaml", TIMELOOP.replace("[[N]], [[C]], [[R", "[[N]], [[C]], [[P]], [[R"), "Inputs is indexed twice by P"),
+        (
+            "t.yaml",
+            TIMELOOP.replace("name: inputs\n", "name: inputs\n      spatial: {meshX: 2}\n"),
+            "nodes[5].nodes[0].spatial: a branch of a !Parallel has several instances",
+        ),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("ix=2*ox+1*fx, iy=2*oy+3*fy", "ix=2*c+1*fx"), "C and FX index the input"),
         (
             "s.cfg",
             SCALE_SIM_CONFIGURATION.replace("ws", "xs"),

@@ -1,6 +1,6 @@
 """A loop nest in another tool's letters, as an entry of a layer list: each dim by the operands that it indexes."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -27,6 +27,14 @@ class Sliding:
     taps: str
     stride: int = 1
     dilation: int = 1
+
+    @classmethod
+    def of(cls, terms: Sequence[tuple[str, int]], outputs: Collection[str]) -> "Sliding":
+        """That of two dims, in either order, and their coefficients; `ValueError` unless one is an output's alone."""
+        (first, stride), (second, dilation) = sorted(terms, key=lambda term: term[0] not in outputs)
+        if first not in outputs or second in outputs:
+            raise ValueError(f"{first} and {second} index the input together, but are no output and a tap")
+        return cls(outputs=first, taps=second, stride=stride, dilation=dilation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

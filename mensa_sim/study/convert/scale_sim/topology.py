@@ -45,7 +45,7 @@ def _singular(title: str) -> str:
 
 def _strides_apart(columns: Sequence[str]) -> bool:
     """Whether rows and columns have strides of their own."""
-    return len(columns) > 8 and columns[8] == "stride width"
+    return len(columns) > 8 and columns[8].startswith("stride")
 
 
 def _leave(file: ForeignFile, columns: Sequence[str], rows: Sequence[Sequence[str]], read: int) -> None:

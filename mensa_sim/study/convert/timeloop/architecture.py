@@ -21,6 +21,7 @@ from mensa_sim.study.convert.timeloop.constraints import CONSTRAINTS
 from mensa_sim.study.convert.timeloop.fanout import CONVOLUTION_NAMES, Naming, axes_of, naming_of
 from mensa_sim.study.convert.timeloop.node import ArchitectureNode, nodes_of
 from mensa_sim.study.convert.timeloop.storage import level_of, memory_of, whole_number, word_and_row_bits
+from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import OPERANDS, Operand
 
 LARGEST_REGISTERS_BYTES = 512
@@ -195,6 +196,8 @@ def _arithmetic(file: ForeignFile, node: ArchitectureNode, sum_bits: int) -> dic
         stated = next((name for name in theirs if name in node.attributes), None)
         if stated is not None:
             found[ours] = whole_number(file, node, stated)
+    if "operand_bits" not in found:
+        file.notes.choose(f"operand_bits: {BITS_PER_BYTE}, as no multiplier_width is given")
     if "accumulator_bits" not in found and sum_bits:
         file.notes.choose(
             f"accumulator_bits: {sum_bits}, the widest word that keeps outputs, as no adder_width is given"

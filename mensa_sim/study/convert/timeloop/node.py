@@ -10,6 +10,7 @@ from mensa_sim.study.convert.foreign import ForeignFile, text_number
 from mensa_sim.study.convert.timeloop.older import MAX_INSTANCES, NETWORKS, nodes_of_subtree, subtree_of_lists
 
 CONTAINERS, _COMPONENTS, _GROUPS = ("Container",), ("Component", "Element"), ("Parallel", "Hierarchical", "Pipelined")
+_PARALLEL = _GROUPS[0]
 _NOTHING = "Nothing"
 """A branch of a parallel group that holds nothing."""
 DRAM = "DRAM"
@@ -81,15 +82,19 @@ def _placed(data: list[Any], place: Location) -> list[tuple[Location, Any]]:
 
 
 def _nodes(
-    file: ForeignFile, data: list[tuple[Location, Any]], inherited: Mapping[str, Any]
+    file: ForeignFile, data: list[tuple[Location, Any]], inherited: Mapping[str, Any], *, beside: bool = False
 ) -> Iterator[ArchitectureNode]:
+    """Those of a group; `beside` others, where it is a branch of a parallel one."""
     for here, each in data:
         tag = each.get(TAG) if isinstance(each, dict) else None
         if tag in _GROUPS and isinstance(each.get("nodes"), list):
-            yield from _nodes(file, _placed(each["nodes"], (*here, "nodes")), inherited)
+            inside = _placed(each["nodes"], (*here, "nodes"))
+            yield from _nodes(file, inside, inherited, beside=beside or tag == _PARALLEL)
         elif tag in CONTAINERS or tag in _COMPONENTS:
             if each.get("enabled", True) is not False:
                 node = _node(file, each, here, inherited, component=tag in _COMPONENTS)
+                if beside and max(node.spatial.values(), default=1) > 1:
+                    raise file.fault((*here, "spatial"), "a branch of a !Parallel has several instances, others not")
                 if tag in CONTAINERS:
                     inherited = node.attributes
                 yield node

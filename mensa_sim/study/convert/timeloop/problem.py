@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mensa_sim.io.faults import Location
+from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
@@ -95,13 +96,25 @@ def _nest(file: ForeignFile, shape: TimeloopShape, values: Mapping[str, int]) ->
     }
     operands = _operands(file, shape, ranks, place)
     indexes = {operand: frozenset(dim for rank in ranks[name] for dim, _ in rank) for operand, name in operands.items()}
+    for name, own in ranks.items():
+        repeated_dims = repeated(dim for rank in own for dim, _ in rank)
+        if repeated_dims:
+            raise file.fault(place, f"{name} is indexed twice by {', '.join(sorted(repeated_dims))}")
+        if name != operands["input"] and any(len(rank) > 1 for rank in own):
+            raise file.fault(place, f"{name} slides, which has no equivalent: of a nest of ours only the input does")
+        for (dim, step), *others in own:
+            if step > 1 and not others:
+                file.notes.choose(f"{name} holds those elements along {dim} alone that are used, one of {step}")
     windows: dict[bool, Sliding] = {}
     for rank in ranks[operands["input"]]:
         if len(rank) > 1:
             along_columns = any(dim in _COLUMNS for dim, _ in rank) and True not in windows
             if len(rank) > 2 or along_columns in windows:
                 raise file.fault(place, "the input slides along rows and columns, each of an output and a tap, alone")
-            windows[along_columns] = _window(file, rank, indexes["output"], place)
+            try:
+                windows[along_columns] = Sliding.of(rank, indexes["output"])
+            except ValueError as error:
+                raise file.fault(place, str(error)) from error
     sizes = {dim: values[dim] for dim in shape.dimensions}
     return ForeignNest(sizes=sizes, indexes=indexes, rows=windows.get(False), columns=windows.get(True))
 
@@ -129,10 +142,3 @@ def _operands(
         raise file.fault(place, "a nest of ours has one tensor that is written (read_write) and two that are read")
     read.sort(key=lambda name: (not any(len(rank) > 1 for rank in ranks[name]), "input" not in name.lower()))
     return {"input": read[0], "weight": read[1], "output": written[0]}
-
-
-def _window(file: ForeignFile, rank: _Rank, outputs: frozenset[str], place: Location) -> Sliding:
-    (first, stride), (second, dilation) = sorted(rank, key=lambda term: term[0] not in outputs)
-    if first not in outputs or second in outputs:
-        raise file.fault(place, f"{first} and {second} index the input together, but are no output and a tap")
-    return Sliding(outputs=first, taps=second, stride=stride, dilation=dilation)

@@ -119,32 +119,34 @@ def _product(file: ForeignFile, layer: ZigZagLayer, place: Location, *, constant
 
 def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest:
     """The nest that the equation says: `O[b][k][oy][ox]+=W[k][c][fy][fx]*I[b][c][iy][ix]`."""
+    named: dict[Operand, list[str]] = {}
+    for letter, dims in _OPERAND.findall(layer.equation):
+        if letter not in OPERAND_OF:
+            raise file.fault((*place, "equation"), f"has an operand {letter}; those of a product are O, W and I")
+        named[OPERAND_OF[letter]] = [dim.upper() for dim in re.findall(r"\[(\w+)\]", dims)]
+    if set(named) != set(OPERAND_OF.values()):
+        raise file.fault((*place, "equation"), f"{layer.equation!r} does not name O, W and I")
     windows: dict[str, Sliding] = {}
     for index, text in enumerate(layer.dimension_relations):
         found = _RELATION.fullmatch(text.strip())
         if found is None or max(len(part or "") for part in found.group(2, 4)) > MAX_STRIDE_DIGITS:
             raise file.fault((*place, "dimension_relations", index), f"{text!r} is not written as ix=2*ox+1*fx")
-        rows, stride, outputs, dilation, taps = found.groups()
-        windows[rows.upper()] = Sliding(
-            outputs=outputs.upper(), taps=taps.upper(), stride=int(stride or 1), dilation=int(dilation or 1)
-        )
+        rows, *terms = found.groups()
+        pairs = [(dim.upper(), int(coefficient or 1)) for coefficient, dim in (terms[:2], terms[2:])]
+        try:
+            windows[rows.upper()] = Sliding.of(pairs, named["output"])
+        except ValueError as error:
+            raise file.fault((*place, "dimension_relations", index), str(error)) from error
     slid_along = {dim: (window.outputs, window.taps) for dim, window in windows.items()}
-    indexes: dict[Operand, frozenset[str]] = {}
-    for letter, dims in _OPERAND.findall(layer.equation):
-        if letter not in OPERAND_OF:
-            raise file.fault((*place, "equation"), f"has an operand {letter}; those of a product are O, W and I")
-        named = [dim.upper() for dim in re.findall(r"\[(\w+)\]", dims)]
-        indexes[OPERAND_OF[letter]] = frozenset(part for dim in named for part in slid_along.get(dim, (dim,)))
-    if set(indexes) != set(OPERAND_OF.values()):
-        raise file.fault((*place, "equation"), f"{layer.equation!r} does not name O, W and I")
+    indexes = {operand: frozenset(dims) for operand, dims in named.items()}
+    indexes["input"] = frozenset(part for dim in named["input"] for part in slid_along.get(dim, (dim,)))
     known = set(layer.sizes)
     unknown = sorted({dim for dims in indexes.values() for dim in dims} - known)
     if unknown:
         raise file.fault((*place, "loop_dims"), f"{', '.join(unknown)} of the equation has no size")
-    rows, columns = windows.get("IY"), windows.get("IX")
-    if len(windows) != (rows is not None) + (columns is not None):
+    if not set(windows) <= {"IY", "IX"}:
         raise file.fault((*place, "dimension_relations"), "the input has rows iy and columns ix, and no others")
-    return ForeignNest(sizes=layer.sizes, indexes=indexes, rows=rows, columns=columns)
+    return ForeignNest(sizes=layer.sizes, indexes=indexes, rows=windows.get("IY"), columns=windows.get("IX"))
 
 
 def _elementwise(layer: ZigZagLayer, name: str) -> dict[str, Any]:
