@@ -180,10 +180,10 @@ def test_a_system_that_cannot_run_a_workload_is_named(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"workloads": ()}, "workloads: give at least 1"),
+        ({"workloads": ()}, "workloads: name at least one"),
         ({"workloads": "lstm"}, "give a list"),
-        ({"systems": ("mensa_g",)}, "systems: give at least 2"),
-        ({"systems": ("mensa_g", "mensa_g")}, "each once"),
+        ({"systems": ("mensa_g",)}, "name at least two systems"),
+        ({"systems": ("mensa_g", "mensa_g")}, "mensa_g stands there twice"),
         ({"systems": ("mensa_g", "own/mensa_g.yaml")}, "two are called mensa_g"),
         ({"weights": {"lstn": 1}}, "--weight lstn: is none of the workloads"),
         ({"weights": {"lstm": 0}}, "must be positive"),

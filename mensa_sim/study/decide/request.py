@@ -67,13 +67,18 @@ class DecideRequest(StudyRequest):
 
     def __post_init__(self) -> None:
         StudyRequest.__post_init__(self)
-        for name, least in (("workloads", 1), ("systems", 2)):
+        for name, least, few in (
+            ("workloads", 1, "workloads: name at least one"),
+            ("systems", 2, "--systems: name at least two systems, as in edge_tpu,mensa_g"),
+        ):
             value = getattr(self, name)
             if isinstance(value, str | bytes) or not all(isinstance(each, str | Path | Mapping) for each in value):
                 raise UsageError(f"{name}: give a list of names or paths, as fields of what is loaded cannot be varied")
             named = tuple(str(file_of(each)) for each in value)
-            if len(named) < least or len(set(named)) < len(named):
-                raise UsageError(f"{name}: give at least {least}, each once")
+            if len(named) < least:
+                raise UsageError(few)
+            if len(set(named)) < len(named):
+                raise UsageError(f"{name}: {max(named, key=named.count)} stands there twice")
             object.__setattr__(self, name, named)
         for name in ("workloads", "systems"):
             called = [name_of_file(each) for each in getattr(self, name)]
