@@ -17,7 +17,7 @@ from mensa_sim.schedule.from_graph import problem_of
 from mensa_sim.schedule.policies.registry import schedule
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import unit_assignment
-from mensa_sim.study.explain.explain import explain, moves
+from mensa_sim.study.explain.explain import _least_factor, explain, moves
 from mensa_sim.workload.graph import Edge, LayerGraph
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 
@@ -89,6 +89,11 @@ def test_the_improvement_named_is_enough_and_hardly_more_than_enough(problem: Pr
         place = found.places[option]
         values.append((place.value or 0.0) - place.latency_ps + faster)
     assert values[1] < best.value < values[0]
+
+
+@pytest.mark.parametrize(("least", "named"), [(1.0002, 1.01), (1.474, 1.48), (12.72, 12.8), (556.1, 557.0)])
+def test_a_factor_that_is_named_wins_however_it_is_rounded(least: float, named: float) -> None:
+    assert _least_factor(lambda factor: factor > least) == pytest.approx(named)
 
 
 def test_a_schedule_that_one_move_would_better_says_so(problem: Problem, costs: CostTable) -> None:

@@ -1,5 +1,6 @@
 """Why a layer stands where it stands: what it costs everywhere, what copies that takes, and what would change it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
@@ -204,14 +205,15 @@ def _to_change(
 
 
 def _least_factor(wins: Callable[[float], bool]) -> float | None:
-    """The least factor above 1 that wins, by bisection; none up to `LARGEST_FACTOR`."""
+    """The least factor above 1 that wins, by bisection, rounded up to three digits; none up to `LARGEST_FACTOR`."""
     low, high = 1.0, LARGEST_FACTOR
     if not wins(high):
         return None
     while high - low > 1e-3 * low:
         middle = (low + high) / 2
         low, high = (low, middle) if wins(middle) else (middle, high)
-    return high
+    parts = 10.0 ** (2 - math.floor(math.log10(high)))
+    return math.ceil(high * parts) / parts
 
 
 def tensor_text(costs: CostTable, schedule: Schedule, layer: str) -> str:
