@@ -41,35 +41,37 @@ class FlatRuns:
         ]
         """Of runs that reach as many rows down and are as long: which, these rows, and their outputs."""
         self._widths: dict[tuple[int, int], Ints] = {}
-        self._heights: dict[tuple[int, int], Ints] = {}
+        self._heights: dict[int, Ints] = {}
 
     def read(self, tile_taps: tuple[int, int]) -> tuple[Ints, Ints]:
         """[column, line, run] Distinct positions through tiles of taps that stand for all, so many along the slow and
         the fast axis; [column, line] for how many."""
         columns, lines = _groups(self._fast, tile_taps[1]), _groups(self._slow, tile_taps[0])
         widths = np.stack([self.widths(begin, taps) for begin, taps, _ in columns])  # [column, kind, run]
-        heights = np.stack([self.heights(begin, taps) for begin, taps, _ in lines])  # [line, kind, run]
+        heights = self.heights(tile_taps[0])
         repeats = np.multiply.outer([each for _, _, each in columns], [each for _, _, each in lines])
-        return np.einsum("ckr,lkr->clr", widths, heights), repeats
+        return np.einsum("ckr,lrk->clr", widths, heights), repeats
 
     def widths(self, begin: int, taps: int) -> Ints:
         """[kind, run] Columns that the rows of each kind read through taps along the fast axis."""
         if (begin, taps) not in self._widths:
-            own, read = self._widths.setdefault((begin, taps), self._empty()), _columns(self._fast, begin, taps)
+            self._widths[begin, taps] = own = np.empty((4, self._many), dtype=np.int64)
+            read = _columns(self._fast, begin, taps)
             for alike, span, length in self._alike:
                 own[:, alike] = read.widths(self._left[alike], self._right[alike], span, length)
         return self._widths[begin, taps]
 
-    def heights(self, begin: int, taps: int) -> Ints:
-        """[kind, run] Input rows of each kind, read through taps along the slow axis."""
-        if (begin, taps) not in self._heights:
-            own = self._heights.setdefault((begin, taps), self._empty())
-            for alike, span, _ in self._alike:
-                own[:, alike] = _heights(self._slow, begin, taps, self._first_row[alike], span)
-        return self._heights[begin, taps]
-
-    def _empty(self) -> Ints:
-        return np.empty((4, self._many), dtype=np.int64)
+    def heights(self, tile_taps: int) -> Ints:
+        """[line, run, kind] Input rows of each kind, read through tiles of so many taps along the slow axis."""
+        if tile_taps not in self._heights:
+            lines = _groups(self._slow, tile_taps)
+            self._heights[tile_taps] = own = np.empty((len(lines), self._many, 4), dtype=np.int64)
+            for taps in {taps for _, taps, _ in lines}:
+                some = np.flatnonzero([each[1] == taps for each in lines])[:, None]
+                tops = np.array([each[0] for each in lines])[some] + self._slow.stride * self._first_row
+                for alike, span, _ in self._alike:
+                    own[some, alike] = _heights(self._slow, tops[:, alike], taps, span)
+        return self._heights[tile_taps]
 
 
 @lru_cache(maxsize=1024)
@@ -116,6 +118,10 @@ class _Columns:
         self.before = np.roll(self.output, 1)
         """The last output before each one that reads the same column."""
         self.before[starts] = -1
+        self._begun = np.bincount(self.earliest, minlength=axis.outputs).cumsum()
+        """[output] Columns that it or one before it reads first."""
+        self._ended = np.bincount(self.latest + 1, minlength=axis.outputs + 1).cumsum()
+        """[output] Columns that one before it reads last."""
 
     def _running(self, begins: Ints, ends: Ints) -> Ints:
         """How many intervals, ends left out, hold each output."""
@@ -134,8 +140,7 @@ class _Columns:
             runs = self._running(np.maximum(earliest, 0), self.output + 1)[left]
             return np.stack([runs] * 4)
         whole = len(self.earliest)
-        until = np.bincount(self.earliest, minlength=outputs).cumsum()[right]
-        since = whole - np.bincount(self.latest + 1, minlength=outputs + 1).cumsum()[left]
+        until, since = self._begun[right], whole - self._ended[left]
         gap = span * outputs - length + 1
         ends = np.minimum(self.latest - gap + 1, outputs)
         both = ends > self.earliest
@@ -148,13 +153,12 @@ def _columns(axis: WindowAxis, begin: int, taps: int) -> _Columns:
     return _Columns(axis, begin, taps)
 
 
-def _heights(axis: WindowAxis, begin: int, taps: int, first_row: Ints, span: int) -> Ints:
-    """[kind, run] Input rows that some whole row reads, else the first row alone, the last alone, or both of them."""
-    sums = _rows_before(axis.stride, axis.dilation, taps, span)
-    height = sums.shape[1] - 1
-    top = axis.stride * first_row + begin
-    low, high = (np.minimum(np.maximum(bound - top, 0), height) for bound in (0, axis.size))
-    counted: Ints = sums[:, high] - sums[:, low]
+def _heights(axis: WindowAxis, tops: Ints, taps: int, span: int) -> Ints:
+    """[line, run, kind] Input rows that some whole row reads, else the first row alone, the last alone, or both of
+    them, of runs that begin at such rows: [line, run]."""
+    sums = _rows_before(axis.stride, axis.dilation, taps, span).T
+    low, high = (np.clip(bound - tops, 0, len(sums) - 1) for bound in (0, axis.size))
+    counted: Ints = sums[high] - sums[low]
     return counted
 
 

@@ -1,7 +1,7 @@
 """How many elements the tiles of an operand hold: of one tiling, and of all combinations of a few extents per dim."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -207,8 +207,10 @@ def _split(tiles: _Tiles, splits: Iterable[tuple[Floats, Floats, Floats]]) -> _T
 
 def classes_of(seen: Sequence[Histogram]) -> Classes:
     """Histograms side by side."""
-    values, counts = (
-        np.array(list(zip_longest(*each, fillvalue=0)), dtype=np.float64)
-        for each in ((own.values for own in seen), (own.counts for own in seen))
-    )
-    return Classes(values, counts, np.array([own.first for own in seen], dtype=np.float64))
+    many = np.array([len(own.values) for own in seen])
+    there = np.arange(many.max(initial=0)) < many[:, None]  # [kind, class]
+    values, counts = np.zeros((2, *there.shape))
+    values[there] = list(chain.from_iterable(own.values for own in seen))
+    counts[there] = list(chain.from_iterable(own.counts for own in seen))
+    first = np.array([own.first for own in seen], dtype=np.float64)
+    return Classes(np.ascontiguousarray(values.T), np.ascontiguousarray(counts.T), first)
