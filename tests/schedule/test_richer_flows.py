@@ -103,12 +103,18 @@ def ending(layers: Sequence[Layer], edges: Sequence[tuple[str, str]]) -> LayerGr
 
 
 @settings(max_examples=10)
-@given(networks(), st.sampled_from(list(SYSTEMS)), st.sampled_from(["latency", "energy", "edp"]), st.booleans())
+@given(
+    networks(),
+    st.sampled_from(list(SYSTEMS)),
+    st.sampled_from(["latency", "energy", "edp"]),
+    st.sampled_from(["mensa", "greedy", "heft"]),
+    st.booleans(),
+)
 def test_a_richer_flow_is_never_worse_and_fits_and_keeps_every_pj(
-    graph: LayerGraph, name: str, objective: str, steady: bool
+    graph: LayerGraph, name: str, objective: str, scheduler: str, steady: bool
 ) -> None:
     system, memo = load_system(name, list(SYSTEMS[name])), PriceMemo()
-    found = none_is_worse(graph, system, Goal(objective=objective, steady=steady), memo)
+    found = none_is_worse(graph, system, Goal(scheduler=scheduler, objective=objective, steady=steady), memo)
     for each in found:
         keeps_every_pj(each)
         fits_its_levels(each)

@@ -174,9 +174,8 @@ def modes_of(problem: Problem, costs: CostTable) -> Iterator[list[Mode]]:
     home_costs = HomeCosts(replace(costs, in_room=None), LAYER_BY_LAYER)
     graph, system, names = costs.graph, costs.system, problem.accelerators
     unit_of = {unit.layers[0]: index for index, unit in enumerate(problem.units) if len(unit.layers) == 1}
-    rooms_bytes = [0 if level_refusal(system, name) else system.room_for_tensors(name) for name in names]
+    rooms_bytes = rooms_of(system, names)
     ways = [_ways(system, names, place, rooms_bytes) for place in range(len(names))]
-    rooms_bytes += [system.room_for_tensors(name) for name in system.on_chip_memories()]
     known: dict[Hashable, list[_Cost]] = {}
 
     def fitting(step: Step, fed: Fed, lies: Hashable, room_bytes: int) -> list[_Cost]:
@@ -220,6 +219,12 @@ def modes_of(problem: Problem, costs: CostTable) -> Iterator[list[Mode]]:
                     for latency_ps, energy_pj, cost in fitting(step, fed, (elsewhere, output), rooms_bytes[place])
                 ]
         yield modes
+
+
+def rooms_of(system: System, accelerators: Sequence[str]) -> list[int]:
+    """Bytes of tensors at home for which each place has room."""
+    levels = [0 if level_refusal(system, name) else system.room_for_tensors(name) for name in accelerators]
+    return [*levels, *(system.room_for_tensors(name) for name in system.on_chip_memories())]
 
 
 def _unbeaten(costs: Iterable[_Cost]) -> list[_Cost]:

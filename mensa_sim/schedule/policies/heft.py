@@ -11,9 +11,12 @@ from bisect import bisect_right, insort
 from collections.abc import Mapping
 from itertools import product
 
+from mensa_sim.cost.table import CostTable
+from mensa_sim.schedule.homes.placed import Mode
+from mensa_sim.schedule.homes.seen import HomesSeen
 from mensa_sim.schedule.problem import Problem
 from mensa_sim.schedule.schedule import Schedule, schedule_of
-from mensa_sim.schedule.unit import Option
+from mensa_sim.schedule.unit import Option, Unit
 
 
 class Timetable:
@@ -99,8 +102,13 @@ def heft(problem: Problem) -> Schedule:
     return min(found, key=lambda schedule: schedule.prediction.parallel_ps)
 
 
-def _list(problem: Problem, *, sharing: bool) -> Schedule:
-    """The schedule with or without an eye on the channels."""
+def heft_at_home(problem: Problem, costs: CostTable) -> Schedule:
+    """The same where what was placed before may stay on chip for a unit, which then waits for no copy of it."""
+    return _list(problem, sharing=False, seen=HomesSeen(problem, costs))
+
+
+def _list(problem: Problem, *, sharing: bool, seen: HomesSeen | None = None) -> Schedule:
+    """The schedule with or without an eye on the channels, or on tensors at home."""
     ranks = upward_ranks(problem)
     by_rank = sorted(range(len(problem.units)), key=lambda index: (-ranks[index], index))
     tables = [Timetable() for _ in problem.accelerators]
@@ -108,8 +116,10 @@ def _list(problem: Problem, *, sharing: bool) -> Schedule:
     spans: list[tuple[int, int]] = [(0, 0)] * len(problem.units)
     assignment = [0] * len(problem.units)
     for index in by_rank:
-        span, chosen = _earliest(problem, index, tables, channels, spans, assignment)
+        span, chosen, mode = _earliest(problem, index, tables, channels, spans, assignment, seen)
         spans[index], assignment[index] = span, chosen
+        if seen is not None and mode is not None:
+            seen.take(index, mode)
         tables[chosen].take(*span)
         if sharing:
             channels[problem.channel(chosen)].take(span[0], _used_ps(problem, index, chosen))
@@ -143,34 +153,47 @@ def _earliest(
     channels: Mapping[str, ChannelTime],
     spans: list[tuple[int, int]],
     assignment: list[int],
-) -> tuple[tuple[int, int], int]:
-    """The span with the earliest finish among the allowed accelerators, and its accelerator."""
+    seen: HomesSeen | None,
+) -> tuple[tuple[int, int], int, Mode | None]:
+    """The span with the earliest finish among the allowed accelerators, its accelerator, and the mode that it has."""
     unit = problem.units[index]
-    ready_ps: dict[str, int] = {}
-    for accelerator in unit.allowed:
-        memory = problem.memories[accelerator]
-        if memory not in ready_ps:
-            ready_ps[memory] = max(
+    ready: dict[tuple[str, tuple[int, ...]], int] = {}
+
+    def ready_ps(memory: str, at_home: tuple[int, ...]) -> int:
+        if (memory, at_home) not in ready:
+            ready[memory, at_home] = max(
                 (
                     spans[tensor.producer][1]
                     + problem.transfer_ps(tensor.size_bytes, problem.memories[assignment[tensor.producer]], memory)
+                    * (tensor.producer not in at_home)
                     for tensor in problem.incoming[index]
                 ),
                 default=problem.host_ps,
             )
+        return ready[memory, at_home]
+
     found = []
-    for accelerator in unit.allowed:
-        own_ps = span_ps = unit.option(accelerator).latency_ps
-        start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], span_ps)
+    for place, (accelerator, own_ps, mode) in enumerate(_ways(unit, index, seen)):
+        span_ps = own_ps
+        arrived_ps = ready_ps(problem.memories[accelerator], () if mode is None else tuple(mode.inputs))
+        start_ps = tables[accelerator].first_start(arrived_ps, span_ps)
         channel, used_ps = channels.get(problem.channel(accelerator)), _used_ps(problem, index, accelerator)
         # While it waits for the channel it may outgrow the gap that it was to take.
         while channel is not None and channel.end(start_ps, used_ps) > start_ps + span_ps:
             span_ps = channel.end(start_ps, used_ps) - start_ps
-            start_ps = tables[accelerator].first_start(ready_ps[problem.memories[accelerator]], span_ps)
+            start_ps = tables[accelerator].first_start(arrived_ps, span_ps)
         finish_ps = start_ps + own_ps if channel is None else max(start_ps + own_ps, channel.end(start_ps, used_ps))
-        found.append((finish_ps, accelerator, start_ps))
-    finish_ps, accelerator, start_ps = min(found)
-    return (start_ps, finish_ps), accelerator
+        found.append((finish_ps, accelerator, start_ps, place, mode))
+    finish_ps, accelerator, start_ps, _, mode = min(found, key=lambda each: each[:4])
+    return (start_ps, finish_ps), accelerator, mode
+
+
+def _ways(unit: Unit, index: int, seen: HomesSeen | None) -> list[tuple[int, int, Mode | None]]:
+    """Accelerators, the unit's latency there, and with which of its tensors at home, where that is seen."""
+    if seen is None:
+        return [(each, unit.option(each).latency_ps, None) for each in unit.allowed]
+    added = [each for accelerator in unit.allowed for each in seen.added(index, accelerator)]
+    return [(each.mode.accelerator, each.mode.latency_ps, each.mode) for each in added]
 
 
 def _used_ps(problem: Problem, index: int, accelerator: int) -> int:

@@ -5,14 +5,15 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from types import MappingProxyType
 
+from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import UsageError
 from mensa_sim.lookup import lookup, unknown_name
-from mensa_sim.schedule.policies.heft import heft
+from mensa_sim.schedule.policies.heft import heft, heft_at_home
 from mensa_sim.schedule.policies.mensa import mensa
 from mensa_sim.schedule.policies.optimal import missed, optimal
 from mensa_sim.schedule.policies.own import OwnScheduler, own_schedule
 from mensa_sim.schedule.policies.pareto import pareto
-from mensa_sim.schedule.policies.simple import first, greedy, single
+from mensa_sim.schedule.policies.simple import first, greedy, greedy_at_home, single
 from mensa_sim.schedule.policies.throughput import throughput
 from mensa_sim.schedule.problem import Problem, require_runnable
 from mensa_sim.schedule.schedule import Schedule
@@ -33,6 +34,12 @@ SCHEDULERS: Mapping[str, Scheduler] = MappingProxyType(
         "throughput": throughput,
     }
 )
+
+
+AT_HOME: Mapping[str, Callable[[Problem, CostTable], Schedule]] = MappingProxyType(
+    {"greedy": greedy_at_home, "heft": heft_at_home}
+)
+"""Those that answer again for a flow in which tensors may be at home: they see what was placed before."""
 
 
 def options_of(scheduler: object) -> tuple[str, ...]:

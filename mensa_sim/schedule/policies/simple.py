@@ -1,7 +1,9 @@
 """The two simplest schedulers: everything on one accelerator, and each unit where it alone is cheapest."""
 
+from mensa_sim.cost.table import CostTable
 from mensa_sim.errors import InfeasibleError
 from mensa_sim.lookup import unknown_name
+from mensa_sim.schedule.homes.seen import HomesSeen
 from mensa_sim.schedule.problem import Problem, fault_at
 from mensa_sim.schedule.schedule import Schedule, schedule_of
 from mensa_sim.schedule.unit import Refusal, Unit
@@ -23,6 +25,25 @@ def greedy(problem: Problem) -> Schedule:
     """Each unit on the accelerator where its own objective value is lowest; transfers are ignored, ties go in order."""
     assignment = [cheapest(problem, unit) for unit in problem.units]
     reasons = [_greedy_reason(problem, unit, index) for unit, index in zip(problem.units, assignment, strict=True)]
+    return schedule_of(problem, "greedy", assignment, reasons=reasons)
+
+
+def greedy_at_home(problem: Problem, costs: CostTable) -> Schedule:
+    """In order, each unit where it adds least to the objective if what was placed before may stay on chip for it.
+
+    What a pJ and a ps count is known around what `greedy` places.
+    """
+    prediction = greedy(problem).prediction
+    per_pj, per_ps = problem.rates(prediction.dynamic_pj, prediction.latency_ps)
+    seen = HomesSeen(problem, costs)
+    assignment, reasons = list[int](), list[str]()
+    for index, unit in enumerate(problem.units):
+        found = [each for place in unit.allowed for each in seen.added(index, place)]
+        least = min(found, key=lambda each: per_pj * each.energy_pj + per_ps * each.latency_ps)
+        seen.take(index, least.mode)
+        assignment.append(least.mode.accelerator)
+        beside = ", with what it reads at home" if least.mode.inputs else ""
+        reasons.append("pinned" if unit.pin is not None else f"adds least to the {problem.objective} there{beside}")
     return schedule_of(problem, "greedy", assignment, reasons=reasons)
 
 

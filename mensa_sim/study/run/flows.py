@@ -23,7 +23,7 @@ from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.scenario.run import Scheduled
 from mensa_sim.study.run.placement import Goal, Placement
-from mensa_sim.study.run.rivals import RivalSearch, has_rivals, kept_rival, rival_kept
+from mensa_sim.study.run.rivals import RivalSearch, again_at_home, has_rivals, kept_rival, moved_by, rival_kept
 from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, values_of
 from mensa_sim.workload.graph_json import graph_to_data
 
@@ -43,7 +43,7 @@ class KeptPlan:
         whole = flow in {LAYERS, HOMES} and not any(isinstance(each.spec, Device) for each in system.accelerators)
         self._pack = pack if whole else None
         self._name = _name(placement, flow, on_chip) if self._pack else b""
-        self._placement, self._rivals = placement, has_rivals(placement, flow)
+        self._placement, self._rivals = placement, moved_by(placement, flow) is not None
 
     def get(self) -> Placement | None:
         """The placement with its plan, by the schedule that it is for, if it is there."""
@@ -69,9 +69,7 @@ def _name(placement: Placement, flow: FlowName, on_chip: Options) -> bytes:
     costs, problem = placement.costs, placement.problem
     judged = objective_named(problem.objective), problem.static_pj_per_ps, problem.deadline_ps
     goal = (costs.objective, *judged, flow, on_chip, placement.goal.steady)
-    units = [(unit.name, unit.pin, unit.family) for unit in problem.units]
-    rivals = (problem.execution, problem.families, units) if has_rivals(placement, flow) else None
-    placed = placement.schedule.assignment, rivals
+    placed = placement.schedule.assignment, moved_by(placement, flow)
     return bytes.fromhex(digest_of(graph_to_data(costs.graph), costs.system.everything, placed, goal, _made_by()))
 
 
@@ -153,6 +151,8 @@ def _with_new_plan(
     tried, of_all = _ask_rivals(placement, flow, ask) if has_rivals(placement, flow) else (0, 0)
     if not tried and not ask(placement, flow):
         return _with_data(placement, LAYER_BY_LAYER, flow)
+    for again in again_at_home(placement, flow):
+        ask(again, flow)
     (best,) = by_flow[LAYERS]
     for name in FLOWS:
         best = best.or_better(by_flow.get(name, ()))
@@ -293,9 +293,7 @@ def _with_parameters(
 
 def _settled(placement: Placement, on_chip: Options) -> TriedPlan:
     """The plan with the parameters that the simulation's policy keeps, chosen once for all that is tried on it."""
-    plan = _plan(placement, on_chip)
-    costs = placement.costs
-    said = _said(placement, plan, on_chip)
+    costs, said = placement.costs, _said(placement, _plan(placement, on_chip), on_chip)
     said_plan = make_plan(costs.graph, costs, placement.schedule.assignment, on_chip, data=said)
     return TriedPlan(placement=placement, on_chip=on_chip, plan=said_plan)
 

@@ -20,6 +20,7 @@ from mensa_sim.schedule.exact.front import ROUNDING
 from mensa_sim.schedule.homes.placed import Lies
 from mensa_sim.schedule.policies.at_home import OptimumAtHome, optimum_at_home
 from mensa_sim.schedule.policies.optimal import known_schedules
+from mensa_sim.schedule.policies.registry import AT_HOME
 from mensa_sim.schedule.schedule import Schedule, schedule_of, unit_assignment, unit_order, with_bound
 from mensa_sim.schedule.tiles.floor import least_values
 from mensa_sim.schedule.unit import UnitTensor
@@ -44,8 +45,29 @@ MOST_SIMULATED = 1280
 
 def has_rivals(placement: Placement, flow: FlowName) -> bool:
     """Whether the best of several schedules was asked for, where tensors may be at home."""
-    sought = placement.goal.scheduler == "optimal" and placement.goal.schedule_file is None
-    return sought and len(placement.problem.accelerators) > 1 and flow != LAYERS
+    return placement.goal.scheduler == "optimal" and _is_free(placement, flow)
+
+
+def moved_by(placement: Placement, flow: FlowName) -> tuple[Any, ...] | None:
+    """What decides of another schedule that a plan may come with: a rival's, or its scheduler's second one; or none."""
+    problem, scheduler = placement.problem, placement.goal.scheduler
+    units = [(unit.name, unit.pin, unit.family) for unit in problem.units]
+    if has_rivals(placement, flow):
+        return problem.execution, problem.families, units
+    again = isinstance(scheduler, str) and scheduler in AT_HOME and _is_free(placement, flow)
+    return (scheduler, [unit[:2] for unit in units]) if again else None
+
+
+def _is_free(placement: Placement, flow: FlowName) -> bool:
+    return placement.goal.schedule_file is None and len(placement.problem.accelerators) > 1 and flow != LAYERS
+
+
+def again_at_home(placement: Placement, flow: FlowName) -> Iterator[Placement]:
+    """The placement by what its scheduler answers where tensors may be at home, if that is another one."""
+    if moved_by(placement, flow) and not has_rivals(placement, flow):
+        found = AT_HOME[str(placement.goal.scheduler)](placement.problem, placement.costs)
+        if list(found.assignment.items()) != list(placement.schedule.assignment.items()):
+            yield _taken(placement, found)
 
 
 class RivalSearch:
