@@ -1,18 +1,20 @@
 """What a layer of a stack costs over all its tiles, and how long they take one after another."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import ceil
+from typing import NamedTuple
 
 from mensa_sim.cost.counts.tally import coded_bits
-from mensa_sim.cost.counts.ways import Precision
+from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import EnergyModel, with_buffer_cycles
 from mensa_sim.cost.layer_cost import MEMORY, LayerCost, Traffic
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.memory import Memory
 from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
-from mensa_sim.workload.dims import Operand
+from mensa_sim.workload.dims import OPERANDS, Operand
+from mensa_sim.workload.layer import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,19 +38,19 @@ class OverTiles:
 
     def cost(
         self,
-        name: str,
+        layer: Layer,
         tiles: Sequence[tuple[LayerCost, int]],
         crossings: Sequence[RowMove],
         ends: tuple[bool, bool],
-        precision: Precision,
     ) -> LayerCost:
-        """All tiles of a layer, and what crosses between memory and a level beside the mappings' own traffic.
+        """All tiles of a layer, of which one is given, and what crosses memory beside the mappings' own traffic.
 
         What a tile moves passes while that tile is on the array, as double buffers let it; what the next one begins
-        with comes meanwhile too. So each takes the larger of both. Bytes that no computing of their own tile hides are
-        the head of the layer; `ends` says whether it is the stack's first, and its last.
+        with comes meanwhile too. So each takes the larger of both, and the sum where the array waits for an operand.
+        Bytes that no computing of their own tile hides are the head of the layer; `ends` says whether it is the stack's
+        first, and its last.
         """
-        cost = _together(name, tiles)
+        cost, precision = _together(layer.name, tiles), precision_of(layer)
         traffic, energies = [(each, 1) for each in cost.traffic], [(cost.dynamic_pj, 1)]
         shares = [precision.coded_share(move.operand, self._accelerator) for move in crossings]
         found = (self._crossed(move, share) for move, share in zip(crossings, shares, strict=True))
@@ -63,7 +65,8 @@ class OverTiles:
                 memory_pj += write_bits * self._energy.memory_write_pj_per_bit
                 traffic.append((_moved(move.operand, MEMORY, read_bits, write_bits), 1))
                 energies.append(({MEMORY: memory_pj}, 1))
-        paces = _paces(tiles, crossed)
+        waiting = {each for each in OPERANDS if layer.nest is not None and self._accelerator.waits_for(each)}
+        paces = _paces(tiles, crossed, waiting)
         whole = replace(cost, traffic=_summed(traffic), dynamic_pj=_added(energies))
         waits = self._waits(paces, cost.head_bytes * ends[0] + cost.tail_bytes * ends[1])
         tail_bytes = min(waits, whole.memory_write_bytes) if ends[1] else max(0, waits - whole.memory_read_bytes)
@@ -90,7 +93,8 @@ class OverTiles:
     def _waits(self, paces: "Sequence[_Pace]", edge_bytes: int) -> int:
         """Bytes that pass while the array waits; those of an edge are hidden by no computing of the first tile."""
         bytes_per_cycle = self._memory.effective_bytes_per_s / self._accelerator.clock_hz
-        each = [(pace.times, max(0, pace.size_bytes - int(pace.cycles * bytes_per_cycle))) for pace in paces]
+        beside = [pace.size_bytes - pace.waiting_bytes - int(pace.cycles * bytes_per_cycle) for pace in paces]
+        each = [(pace.times, pace.waiting_bytes + max(0, left)) for pace, left in zip(paces, beside, strict=True)]
         return sum(times * waits for times, waits in each) + max(0, edge_bytes - each[0][1])
 
 
@@ -108,23 +112,27 @@ class _Crossed:
     level_pj: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pace:
+class _Pace(NamedTuple):
     """Equal tiles: how long each is on the array, and what it moves over memory meanwhile."""
 
     times: int
     cycles: int
     size_bytes: int
+    waiting_bytes: int
+    """Of these, what the array waits for."""
 
 
-def _paces(tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed]) -> list[_Pace]:
-    """The tiles, those that stand for the first before the others.
+def _paces(
+    tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed], waiting: Collection[Operand]
+) -> list[_Pace]:
+    """The tiles, those that stand for the first before the others, on an array that waits for some operands.
 
     What crosses beside their own traffic does so with each tile in proportion to its time, but what stays: that comes
     with the first of all, or of each copy.
     """
     even = [each for each in crossed if not each.move.loads]
     stays = [each for each in crossed if each.move.loads]
+    even_waits, stays_wait = ([each for each in some if each.move.operand in waiting] for some in (even, stays))
     loads = sum(each.move.loads for each in stays)
     whole, count = sum(cost.working_cycles * times for cost, times in tiles), sum(times for _, times in tiles)
     found: list[_Pace] = []
@@ -132,11 +140,14 @@ def _paces(tiles: Sequence[tuple[LayerCost, int]], crossed: Sequence[_Crossed]) 
         share = cost.working_cycles / whole if whole else 1 / count
         lags = cost.buffer_cycles + ceil(_busiest(even) * share)
         size_bytes = cost.memory_bytes + int(_size_bytes(even) * share)
+        own = [each for each in cost.traffic if each.level == MEMORY and each.operand in waiting]
+        waits = sum(each.read_bytes + each.write_bytes for each in own) + int(_size_bytes(even_waits) * share)
         if not found and loads:
             first = max(cost.compute_cycles, lags + ceil(_busiest(stays) / loads))
-            found.append(_Pace(times=loads, cycles=first, size_bytes=size_bytes + _size_bytes(stays) // loads))
+            more, more_waits = (_size_bytes(some) // loads for some in (stays, stays_wait))
+            found.append(_Pace(loads, first, size_bytes + more, waits + more_waits))
             times -= loads
-        found.append(_Pace(times=times, cycles=max(cost.compute_cycles, lags), size_bytes=size_bytes))
+        found.append(_Pace(times, max(cost.compute_cycles, lags), size_bytes, waits))
     return found
 
 

@@ -4,7 +4,6 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 
 from mensa_sim.cost.counts.tally import Repeats
-from mensa_sim.cost.counts.ways import precision_of
 from mensa_sim.cost.energy import energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Priced
 from mensa_sim.cost.prices.cases import PricedCase
@@ -150,8 +149,7 @@ class StackPricer:
                     return None
                 priced.append((cost, times))
             ends = place == 0, place == len(stack.layers) - 1
-            precision = precision_of(layer.tiles[0][0])
-            whole = self._over_tiles.cost(layer.name, priced, layer.crossings, ends, precision)
+            whole = self._over_tiles.cost(layer.tiles[0][0], priced, layer.crossings, ends)
             mapping, power_mw = f"in {stack.tiles} tiles: {whole.mapping}", self._memory.unit_power_mw
             found[layer.name] = replace(whole, mapping=mapping, power_mw=power_mw)
         return with_parameters(found, stack.stay)

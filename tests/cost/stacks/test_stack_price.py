@@ -319,3 +319,16 @@ def test_rows_cross_memory_as_the_accelerator_codes_them(zeros: float) -> None:
     coded_bytes = 8 * 256 * code.share(8, zeros)
     assert costs["l0"].memory_read_bytes == pytest.approx(8 * 8 * 9 + coded_bytes, abs=1)
     assert costs["l1"].memory_write_bytes == pytest.approx(coded_bytes, abs=4)
+
+
+def test_an_array_that_waits_for_what_comes_and_leaves_computes_beside_none_of_it() -> None:
+    """The closed form: Eyeriss stands still while rows come and leave, and only parameters come beside its work."""
+    stacks = Stacks(chain((8, 8, 3), (8, 8, 3)), "eyeriss_v1")
+    tiled = stacks.tiled(next(stacks.tilings((2,), (4,))))
+    costs = None if tiled is None else stacks.pricer.costs(tiled)
+    assert costs is not None
+    waits_ps = own_ps(stacks.memory, 8 * 256)
+    for each in costs.values():
+        assert each.on_chip_ps > own_ps(stacks.memory, 8 * 8 * 9)
+        found = each.latency_ps(stacks.memory.effective_bytes_per_s)
+        assert found == pytest.approx(each.on_chip_ps + waits_ps, rel=1e-3)
