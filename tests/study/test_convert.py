@@ -699,6 +699,7 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
     ("name", "text", "told"),
     [
         ("a.yaml", ZIGZAG_ACCELERATOR.replace("size: 16,", "size: 3,"), "memories.rf: size is 3 bits"),
+        ("a.yaml", ZIGZAG_ACCELERATOR.replace("[D1, D2], sizes", "[D1, D1], sizes"), "dimensions names D1 twice"),
         (
             "a.yaml",
             ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, ", ""),

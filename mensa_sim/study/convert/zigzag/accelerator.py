@@ -5,6 +5,7 @@ from math import ceil, prod
 from typing import Any, Literal
 
 from mensa_sim.io.files import Raw
+from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import (
     CLOCK_HZ,
@@ -102,6 +103,8 @@ class ZigZagArray:
             raise ValueError("is_imc: computing in memory has no equivalent")
         if len(self.dimensions) != len(self.sizes) or not self.sizes:
             raise ValueError("dimensions and sizes differ in length, or are empty")
+        if repeated(self.dimensions):
+            raise ValueError(f"dimensions names {', '.join(repeated(self.dimensions))} twice")
         if min(self.sizes) < 1:
             raise ValueError(f"sizes {list(self.sizes)} holds one below 1")
         if not self.unit_energy >= 0:
