@@ -16,7 +16,9 @@ from hypothesis import HealthCheck, settings
 
 from mensa_sim.objective import OBJECTIVES, Objective
 
-settings.register_profile("repeatable", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "repeatable", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("exploring", deadline=None)
 settings.load_profile("repeatable")
 """The suite draws the same examples every time; `pytest --hypothesis-profile exploring` looks for new ones.

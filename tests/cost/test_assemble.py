@@ -98,7 +98,7 @@ def port_cycles(nest: LoopNest, spec: PeArray, seen: dict[str, dict], steps: int
 
 
 @given(data=st.data(), nest=nests(largest=3), steps=st.integers(1, 3))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_cost_is_what_the_interpreter_sees_times_what_each_access_costs(
     data: st.DataObject, nest: LoopNest, steps: int
 ) -> None:

@@ -41,7 +41,7 @@ def figure(cost: LayerCost) -> float:
 
 
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_bigger_levels_a_wider_port_and_a_faster_memory_never_make_the_objective_worse(data: st.DataObject) -> None:
     """At the same energy of each access: what a size costs is the technology's affair."""
     spec = data.draw(accelerators(deep=data.draw(st.booleans())))
@@ -128,7 +128,7 @@ def test_a_level_that_holds_tiles_of_two_stages_has_room_for_smaller_ones_of_the
 
 
 @given(data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_traffic_is_never_below_compulsory_and_no_level_holds_more_than_its_capacity(data: st.DataObject) -> None:
     spec = data.draw(accelerators(deep=True))
     nest = data.draw(nests(largest=3))

@@ -45,13 +45,13 @@ def _check(data: st.DataObject, accelerator: PeArray) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_every_count_on_a_random_array_is_what_the_interpreter_sees(data: st.DataObject) -> None:
     _check(data, data.draw(accelerators()))
 
 
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_every_count_of_any_hierarchy_is_what_the_interpreter_sees(data: st.DataObject) -> None:
     """One to five levels, any of them passed by, in each PE, along some axes or in all."""
     _check(data, data.draw(accelerators(deep=True)))
@@ -59,6 +59,6 @@ def test_every_count_of_any_hierarchy_is_what_the_interpreter_sees(data: st.Data
 
 @pytest.mark.parametrize("name", SPECS)
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_every_count_on_a_shipped_array_is_what_the_interpreter_sees(name: str, data: st.DataObject) -> None:
     _check(data, _spec(name))

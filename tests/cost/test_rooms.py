@@ -60,7 +60,7 @@ def test_a_room_without_a_tile_has_no_price(costs: CostTable) -> None:
 
 
 @given(rooms=st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 9 * 2**20)), min_size=2, max_size=5))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_rooms_expected_together_cost_what_each_costs_when_asked_for(rooms: list[tuple[str, int]]) -> None:
     small = replace(CONV, name="a", nest=LoopNest(K=64, C=32, OY=7, OX=7), parameters=(), input_bytes=1568)
     graph = LayerGraph(name="net", layers=(small, replace(CONV, name="b")), edges=())

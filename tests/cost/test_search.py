@@ -118,7 +118,7 @@ def every_candidate(pricer: Pricer, residency: Residency) -> list[NestCounts]:
 @pytest.mark.usefixtures("added_objective")
 @pytest.mark.parametrize("deep", [False, True])
 @given(data=st.data())
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=9, deadline=None)
 def test_the_mapping_found_is_the_best_of_its_space(deep: bool, data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators(deep=deep)), data.draw(nests(largest=2 if deep else 3))
     objective = data.draw(st.sampled_from(sorted(FIGURES)))
@@ -160,7 +160,7 @@ def found(spec: PeArray, nest: LoopNest, energy: EnergyModel, limits: Mapping[st
 
 
 @given(spec=accelerators(), nest=nests(), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_a_larger_buffer_never_needs_more_memory_traffic(spec: PeArray, nest: LoopNest, data: st.DataObject) -> None:
     srams = [level for level in spec.levels if level.ported]
     assume(srams)
@@ -207,7 +207,7 @@ def test_the_floor_is_met_where_nothing_comes_twice_and_holds_all_that_must_move
 
 
 @given(spec=accelerators(), nest=nests())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_more_candidates_never_make_it_worse(spec: PeArray, nest: LoopNest) -> None:
     energy = replace(energy_model(placed(spec), MEMORY), leakage_mw=0.0)
     few = found(spec, nest, energy, dict.fromkeys(LIMITS, 2))

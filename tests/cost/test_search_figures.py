@@ -34,7 +34,7 @@ MEMORY = EDGE_TPU.memory_of("edge_tpu")
 
 @pytest.mark.parametrize("deep", [False, True])
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, data: st.DataObject) -> None:
     spec, nest = data.draw(accelerators(deep=deep)), data.draw(nests(largest=4))
     spec = replace(spec, vector_unit=data.draw(st.sampled_from([None, VectorUnit(lanes=2)])))

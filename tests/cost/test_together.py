@@ -40,7 +40,7 @@ def energy_of(spec: PeArray) -> EnergyModel:
 
 
 @given(data=st.data())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject) -> None:
     """Whatever the others are: other shapes, widths, numbers of steps and room, on two levels or up to five.
 

@@ -26,7 +26,7 @@ from mensa_sim.schedule.unit import Refusal, UnitTensor
 pytestmark = pytest.mark.usefixtures("added_objective")
 
 THOROUGH = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 EXACT = 1 + 1e-9
 BY_HIGHS = 1 + 1e-5
@@ -123,7 +123,7 @@ def test_what_was_improved_unit_by_unit_no_move_of_one_unit_betters(problem: Pro
 
 @pytest.mark.parametrize("execution", ["serial", "parallel"])
 @pytest.mark.parametrize("objective", [*OBJECTIVES, "e2dp"])
-@settings(THOROUGH, max_examples=20)
+@settings(THOROUGH, max_examples=10)
 @given(data=st.data())
 def test_under_a_deadline_it_is_the_best_that_meets_it_or_says_by_how_much_nothing_does(
     execution: str, objective: str, data: st.DataObject

@@ -16,7 +16,7 @@ from mensa_sim.schedule.unit import Option, Refusal, Unit
 
 
 @pytest.mark.parametrize("memory_bound", [False, True])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(problem=problems(max_units=6))
 def test_no_assignment_has_a_shorter_period(memory_bound: bool, problem: Problem) -> None:
     problem = all_on_memory(problem) if memory_bound else problem

@@ -91,7 +91,7 @@ def test_what_stays_takes_room_from_what_comes_early() -> None:
     assert [time_ps for time_ps, _ in floor] == [time_ps for time_ps, _ in totals] == [162_000, 154_000]
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(problems(), st.builds(Options, prefetch=st.booleans(), parameters=st.sampled_from(sorted(POLICIES))))
 def test_a_floor_that_says_it_is_exact_is_what_a_simulation_shows(drawn, options):
     _, costs, where = drawn
@@ -99,7 +99,7 @@ def test_a_floor_that_says_it_is_exact_is_what_a_simulation_shows(drawn, options
     assert same or not exact
 
 
-@settings(max_examples=100)
+@settings(max_examples=50)
 @given(tables())
 def test_so_it_is_where_one_accelerator_runs_all(drawn):
     costs, options = drawn

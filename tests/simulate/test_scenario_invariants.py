@@ -81,7 +81,7 @@ def scenarios(draw):
     return scenario, workloads, {placed.name: {"mac": 1.0} for placed in platform.accelerators}
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(scenarios())
 def test_metrics_without_spans_are_those_of_the_spans(drawn):
     scenario, workloads, leakage = drawn
@@ -106,7 +106,7 @@ def test_metrics_without_spans_are_those_of_the_spans(drawn):
         assert load.utilization == pytest.approx(tally.resources[name].macs / possible if possible else 0.0)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(scenarios())
 def test_invariants_hold_over_random_scenarios(drawn):
     """Nothing before its arrival or its inputs, nobody twice, no accelerator double, no channel above its bandwidth."""
@@ -142,7 +142,7 @@ def test_invariants_hold_over_random_scenarios(drawn):
             assert bodies[edge.producer].end_ps <= bodies[edge.consumer].start_ps
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(scenarios())
 def test_what_runs_alone_is_over_at_once_with_the_timeline_that_it_has_step_by_step(drawn):
     scenario, workloads, leakage = drawn

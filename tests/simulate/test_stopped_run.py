@@ -194,7 +194,7 @@ def run(scenario: Scenario, workloads, leakage):
         return None
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(stopped())
 def test_energy_until_the_stop_is_that_of_the_bytes_and_macs_until_the_stop(drawn):
     result = run(*drawn)
@@ -218,7 +218,7 @@ def test_energy_until_the_stop_is_that_of_the_bytes_and_macs_until_the_stop(draw
     assert {name: result.metrics.energy_by_component_pj[name] for name in kept} == kept
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(stopped(), st.integers(1, 10**7))
 def test_a_later_stop_never_finds_less_energy_bytes_or_macs(drawn, more_ps):
     scenario, workloads, leakage = drawn

@@ -39,7 +39,7 @@ activation_bits: 8
 """
 
 
-def generation(model: Decoder = WINDOWED, *, prompt: int = 122, new: int = 22, conversations: int = 1) -> Generation:
+def generation(model: Decoder = WINDOWED, *, prompt: int = 125, new: int = 18, conversations: int = 1) -> Generation:
     lengths = Generate(prompt_tokens=prompt, new_tokens=new, conversations=conversations)
     return Generation(name="small", model=model, widths=ModelWidths(activation_bits=8, kv_bits=8), generate=lengths)
 
@@ -84,7 +84,7 @@ def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, co
     assert found.answer.over_steps(lambda step: step.energy_pj) == pytest.approx(energy_pj, rel=1e-3)
     kv_bytes = sum(layer.state_bytes for step in steps for layer in step.graph.layers)
     assert found.answer.over_steps(lambda step: step.kv_bytes) == pytest.approx(kv_bytes, rel=1e-9)
-    assert found.answer.steps == 21
+    assert found.answer.steps == 17
 
 
 @pytest.mark.parametrize(("system", "flow"), [("pavlov", "layers"), ("edge_tpu", "layers"), ("edge_tpu", "homes")])

@@ -18,7 +18,7 @@ def traced(module: torch.nn.Module, *shape: int) -> LayerGraph:
     return trace(module, (torch.empty(*shape, device="meta"),), name="model")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     steps=SIZES,

@@ -56,7 +56,7 @@ def counted(*extents: int) -> int:
     return sum(1 for _ in product(*(range(extent) for extent in extents)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(drawn=GEOMETRY)
 def test_macs_equal_a_walk_over_outputs_channels_and_taps(drawn: dict[str, Any]) -> None:
     module, shape = built(CONVOLUTIONS, drawn)
@@ -72,7 +72,7 @@ def test_macs_equal_a_walk_over_outputs_channels_and_taps(drawn: dict[str, Any])
     assert layer.nest.weight_elements + drawn["outputs"] * drawn["groups"] == layer.parameter_bytes
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(drawn=GEOMETRY)
 def test_transposed_macs_equal_a_walk_over_inputs_channels_and_taps(drawn: dict[str, Any]) -> None:
     drawn = {**drawn, "padding": 0}

@@ -54,7 +54,7 @@ def test_a_linear_layer_has_rows_times_depth_times_columns(
     assert layer.nest.weight_elements == depth * columns
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     left=st.lists(SIZES, max_size=2),
     right=st.lists(SIZES, max_size=2),
