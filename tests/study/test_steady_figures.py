@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
+import pytest
 from explorations import searched
 from space_files import write_space
 
@@ -12,6 +14,7 @@ from mensa_sim.simulate.scenario.arrivals import ClosedLoop
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.reproduce.outcome import IN_FLIGHT, REQUESTS, Case, outcome_of
 from mensa_sim.study.reproduce.workers import system_of
+from mensa_sim.study.run import tiles
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.run import evaluate
 from mensa_sim.study.scenario.scenario import scenario_on
@@ -42,6 +45,15 @@ def test_a_studys_steady_state_and_overlapping_inferences_are_planned_for_what_f
     stream = Stream(name="dense", workload="dense", arrivals=ClosedLoop(in_flight=IN_FLIGHT, requests=REQUESTS))
     ran = scenario_on(Scenario(name="all", streams=(stream,)), {"dense": graph}, SYSTEM, GOAL, memo=MEMO)
     assert found.closed_loop_per_s == REQUESTS * PS_PER_S / ran.metrics.end_ps
+
+
+def test_stacks_are_sought_once_for_a_first_inference_and_those_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, case = load_workload(DENSE), Case(label="main", system="edge_tpu", goal=replace(GOAL, flow="stacks"))
+    monkeypatch.setattr(tiles, "in_stacks", sought := Mock(wraps=tiles.in_stacks))
+    found = outcome_of(graph, "cnn", case, SYSTEM, MEMO)
+    assert sought.call_count == 1
+    assert found.steady == evaluate(graph, SYSTEM, replace(case.goal, steady=True), memo=MEMO).steady
+    assert found.latency_ps == evaluate(graph, SYSTEM, case.goal, memo=MEMO).latency_ps
 
 
 def test_designs_that_are_judged_by_their_steady_state_are_planned_for_it(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
-from typing import NamedTuple
 
 from mensa_sim.records import dataclass
 
@@ -29,16 +28,9 @@ _Chosen = tuple[int, "_Chosen | None"]
 """The place of an item, and those before it, which all nodes beyond share: copies would take memory as depth²."""
 
 
-class _Node(NamedTuple):
-    """Items up to a depth are decided: `held` are the tensors in, of those that several items hold."""
-
-    depth: int
-    value: int
-    size_bytes: int
-    tile_bytes: int
-    """The largest of the items left out that hold a tensor of their own, and of what streams in any case."""
-    held: frozenset[str]
-    chosen: _Chosen | None
+_Node = tuple[int, int, int, int, frozenset[str], _Chosen | None]
+"""Items up to a depth are decided: their value, the bytes of those in, the largest tile of those out that hold a tensor
+of their own and of what streams in any case, the tensors in that several items hold, and the items in."""
 
 
 def most_valuable(
@@ -64,25 +56,29 @@ def most_valuable(
     values = list(accumulate((items[place].value for place in order), initial=0))
     best, best_value = list(start), sum(items[place].value for place in start)
     shared = [frozenset(name for name in item.tensors if holders[name] > 1) for item in items]
-    stack = [_Node(0, 0, 0, least_tile_bytes, frozenset(), None)]
+    node: _Node = (0, 0, 0, least_tile_bytes, frozenset(), None)
+    without: list[_Node] = []
+    """Those that are looked at once nothing is left beyond the node."""
     for _ in range(max_nodes):
-        if not stack:
-            break
-        depth, value, size_bytes, tile_bytes, held, chosen = node = stack.pop()
+        depth, value, size_bytes, tile_bytes, held, chosen = node
         room = capacity_bytes - size_bytes - tile_bytes
-        if room < 0 or value + _at_most(weights, values, depth, room) <= best_value:
-            continue
-        if depth == len(order):
+        if room >= 0 and value + _at_most(weights, values, depth, room) > best_value:
+            if depth < len(order):
+                place = order[depth]
+                item, ties = items[place], shared[place]
+                out_bytes = tile_bytes if len(ties) == len(item.tensors) else max(tile_bytes, item.tile_bytes)
+                in_bytes = size_bytes + own[place]
+                if ties:
+                    in_bytes += sum(item.tensors[name] for name in ties - held)
+                # With the item first, then without it and those equal to it.
+                without.append((beyond[depth], value, size_bytes, out_bytes, held, chosen))
+                node = depth + 1, value + item.value, in_bytes, tile_bytes, held | ties, (place, chosen)
+                continue
             if size_bytes + _tile_bytes(items, node) <= capacity_bytes:
                 best, best_value = sorted(_places(chosen)), value
-            continue
-        place = order[depth]
-        item, ties = items[place], shared[place]
-        out_bytes = tile_bytes if len(ties) == len(item.tensors) else max(tile_bytes, item.tile_bytes)
-        in_bytes = size_bytes + own[place] + sum(item.tensors[name] for name in ties - held)
-        # Without the item and those equal to it, then with it: the last is looked at first.
-        stack.append(_Node(beyond[depth], value, size_bytes, out_bytes, held, chosen))
-        stack.append(_Node(depth + 1, value + item.value, in_bytes, tile_bytes, held | ties, (place, chosen)))
+        if not without:
+            break
+        node = without.pop()
     return best
 
 
@@ -113,7 +109,8 @@ def _places(chosen: _Chosen | None) -> Iterator[int]:
 
 def _tile_bytes(items: Sequence[Item], node: _Node) -> int:
     """The largest tile of all that streams: an item left out all of whose tensors lie there anyway does not."""
-    chosen = set(_places(node.chosen))
+    *_, tile_bytes, held, last = node
+    chosen = set(_places(last))
     out = (item for place, item in enumerate(items) if place not in chosen)
-    streamed = (item.tile_bytes for item in out if not all(name in node.held for name in item.tensors))
-    return max(node.tile_bytes, max(streamed, default=0))
+    streamed = (item.tile_bytes for item in out if not all(name in held for name in item.tensors))
+    return max(tile_bytes, max(streamed, default=0))

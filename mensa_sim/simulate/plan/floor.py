@@ -191,7 +191,10 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
         used = all(unit.early_bytes == (0 if index in loaded else early.get(index, 0)) for index, unit in units.items())
         return OnAccelerator(
             units=units,
-            unaided={index: _alone(each, bandwidth, 0) for index, each in chosen.items()},
+            unaided={
+                index: _alone(chosen[index], bandwidth, 0) if each.early_bytes else each
+                for index, each in units.items()
+            },
             busy_ps=sum(unit.time_ps for unit in units.values()),
             energy_pj=math.fsum(pj for stage in stages for pj in stage.energies_pj),
             certain=used and in_turn,

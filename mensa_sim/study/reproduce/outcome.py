@@ -27,7 +27,7 @@ from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.study.run.flows import data_of, scheduled, with_data_plan
 from mensa_sim.study.run.foreseen import foreseen
 from mensa_sim.study.run.inferences import inferences
-from mensa_sim.study.run.placement import Goal, Placement, place
+from mensa_sim.study.run.placement import Goal, Placement, Stacked, place
 from mensa_sim.study.run.result import FirstInference, SteadyState
 from mensa_sim.units import PJ_PER_J, PS_PER_S
 from mensa_sim.workload.families.paper import families_of
@@ -121,7 +121,8 @@ def general(component: str) -> str:
 def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: PriceMemo) -> Outcome:
     """Place and simulate one model as a case says."""
     placed = place(graph, system, case.goal, memo, bounded=not case.first_only)
-    placement = with_data_plan(placed, case.goal.flow, case.on_chip, case.goal)
+    stacked: Stacked = {}
+    placement = with_data_plan(placed, case.goal.flow, case.on_chip, case.goal, stacked=stacked)
     costs, found = placement.costs, placement.schedule
     graph = costs.graph
     steady, per_s = None, None
@@ -131,7 +132,7 @@ def outcome_of(graph: LayerGraph, kind: str, case: Case, system: System, memo: P
         timeline, _ = inferences(placement, case.on_chip)
         found = found if found.bound is None else foreseen(placement, case.on_chip).schedule
         goal = replace(case.goal, steady=True)
-        later = with_data_plan(replace(placed, goal=goal), goal.flow, case.on_chip, goal)
+        later = with_data_plan(replace(placed, goal=goal), goal.flow, case.on_chip, goal, stacked=stacked)
         _, steady = inferences(later, case.on_chip)
         per_s = _closed_loop_per_s(case, later) if case.closed_loop else None
     first = metrics(timeline, system, graph)

@@ -1,7 +1,7 @@
 """Where the tensors and parameters of a placed graph live: of several plans, the one that is best when simulated."""
 
 import logging
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
@@ -22,7 +22,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, make_plan
 from mensa_sim.simulate.plan.residency import pin
 from mensa_sim.simulate.scenario.run import Scheduled
-from mensa_sim.study.run.placement import Goal, Placement
+from mensa_sim.study.run.placement import Goal, Placement, Stacked
 from mensa_sim.study.run.rivals import RivalSearch, again_at_home, has_rivals, kept_rival, moved_by, rival_kept
 from mensa_sim.study.run.tried import TriedPlan, best_of, unbeaten, values_of
 from mensa_sim.workload.graph_json import graph_to_data
@@ -88,14 +88,18 @@ MOST_UNITS = 2000
 
 
 def with_data_plan(
-    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None = None, memo: PriceMemo | None = None
+    placement: Placement,
+    flow: FlowName,
+    on_chip: Options,
+    goal: Goal | None = None,
+    memo: PriceMemo | None = None,
+    stacked: Stacked | None = None,
 ) -> Placement:
     """The placement with the data plan that is best in the inference that its goal asks for, the first or a steady one.
 
     Of what the flow and the poorer ones before it plan, the richer is taken only where it is better. One that its
-    schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers. What
-    prices stacks and pieces is imported where they are asked for, as most runs ask for none. What a memo keeps on disk
-    is not planned again.
+    schedule's file has stands as it is. With a goal, its scheduler may place stacks anew, as it places layers. What a
+    memo keeps on disk is not planned again, and what is `stacked` for another inference of a problem not sought again.
     """
     given = placement.schedule.data
     if given is not None:
@@ -105,7 +109,7 @@ def with_data_plan(
     known = kept.get()
     if known is not None:
         return known
-    found = _with_new_plan(placement, flow, on_chip, goal, memo)
+    found = _with_new_plan(placement, flow, on_chip, goal, memo, {} if stacked is None else stacked)
     kept.put(found)
     return found
 
@@ -132,7 +136,7 @@ def faults_of_file(path: Path | None) -> Iterator[None]:
 
 
 def _with_new_plan(
-    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
+    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None, stacked: Stacked
 ) -> Placement:
     """The best plan of the schedule when simulated; of one that claims to be the best, of its rivals too.
 
@@ -143,7 +147,7 @@ def _with_new_plan(
 
     def ask(each: Placement, richest: FlowName) -> list[TriedPlan]:
         """Those of its plans that know no stacks or pieces."""
-        found = list(_plans(each, richest, on_chip, goal, memo))
+        found = list(_plans(each, richest, on_chip, goal, memo, stacked))
         for name, plan in found:
             by_flow.setdefault(HOMES if name == LAYERS and by_flow else name, []).append(plan)
         return [plan for name, plan in found if name in {LAYERS, HOMES}]
@@ -216,7 +220,7 @@ def _ask_around(
 
 
 def _plans(
-    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None
+    placement: Placement, flow: FlowName, on_chip: Options, goal: Goal | None, memo: PriceMemo | None, stacked: Stacked
 ) -> Iterator[tuple[FlowName, TriedPlan]]:
     """What the flow and the poorer ones before it plan for a schedule; nothing where there is no choice."""
     plan = _plan(placement, on_chip)
@@ -226,14 +230,10 @@ def _plans(
     allowed = list(FLOWS)[: list(FLOWS).index(flow) + 1]
     tried = [(LAYERS, _with_parameters(placement, plan, on_chip, choices))]
     if STACKS in allowed:
-        from mensa_sim.study.run.tiles import in_stacks
+        from mensa_sim.study.run.tiles import in_distinct_stacks
 
-        distinct: dict[Hashable, Placement] = {}
-        for each in in_stacks(placement, goal, memo):
-            found = each.schedule
-            distinct.setdefault((found.order, frozenset(found.assignment.items()), data_of(each)), each)
-        stacked = unbeaten([_planned(each, on_chip) for each in distinct.values()])
-        tried += [(STACKS, plan) for plan in stacked]
+        found = in_distinct_stacks(placement, goal, memo, stacked)
+        tried += [(STACKS, plan) for plan in unbeaten([_planned(each, on_chip) for each in found])]
     if IN_TILES in allowed and goal is not None:
         from mensa_sim.study.run.tiles import in_tiles
 

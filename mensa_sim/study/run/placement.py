@@ -4,7 +4,7 @@ How, is as the call says, else as the system's own file says, else by the defaul
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 
@@ -76,6 +76,10 @@ class Goal:
     def __post_init__(self) -> None:
         objective_named(self.objective)
         flow_named(self.flow)
+
+
+Stacked = dict[Hashable, list["Placement"]]
+"""What is found of a problem's layers in stacks, by the schedule that they were sought around."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -1,6 +1,6 @@
 """Placements whose layers run in pieces: what stands on one of several equal accelerators, over all of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ from mensa_sim.schedule.tiles.floor import with_floor
 from mensa_sim.schedule.tiles.multicast import with_multicast
 from mensa_sim.schedule.tiles.pipeline import TILE_COUNTS, pipelined
 from mensa_sim.schedule.tiles.split import assignment_of, with_splits
-from mensa_sim.study.run.placement import Goal, Placement, families_under, placed_in, problem_at
+from mensa_sim.study.run.placement import Goal, Placement, Stacked, families_under, placed_in, problem_at
 
 CUTS = 2
 """Times that layers are cut into stacks, each around what was placed before: a choice."""
@@ -99,6 +99,22 @@ def in_stacks_given(placement: Placement, data: DataPlan, memo: PriceMemo | None
     """The placement with the stacks of a data plan, at what they cost."""
     planner = StackPlanner(placement.costs, placement.problem, memo)
     return _with_stacks(placement, data, [planner.priced(stack) for stack in data.stacks])
+
+
+def in_distinct_stacks(
+    placement: Placement, goal: Goal | None, memo: PriceMemo | None, known: Stacked
+) -> Iterator[Placement]:
+    """The first of those `in_stacks` that run alike, for the placement's inference; sought once around a schedule."""
+
+    def key(each: Placement) -> Hashable:
+        return each.schedule.order, frozenset(each.schedule.assignment.items()), each.schedule.data
+
+    if key(placement) not in known:
+        distinct: dict[Hashable, Placement] = {}
+        for each in in_stacks(placement, goal, memo):
+            distinct.setdefault(key(each), each)
+        known[key(placement)] = list(distinct.values())
+    return (replace(each, goal=placement.goal) for each in known[key(placement)])
 
 
 def in_stacks(placement: Placement, goal: Goal | None, memo: PriceMemo | None) -> Iterator[Placement]:
