@@ -256,7 +256,7 @@ TIMELOOP_FIRST = """
 arch:
   arithmetic: {name: MACs, instances: 64, meshX: 8, word-bits: 8}
   storage:
-  - {name: Registers, entries: 1, instances: 64, meshX: 8, word-bits: 8, cluster-size: 64}
+  - {name: Registers, entries: 1, instances: 64, meshY: 8, word-bits: 8, cluster-size: 64}
   - {name: SumBuffer, entries: 128, meshX: 8, meshY: 1, word-bits: 24, cluster-size: 8, vector-access-energy: 1.2}
   - {name: Dummy, entries: 0, instances: 1, word-bits: 8}
   - {name: Buffer, sizeKB: 96, instances: 1, word-bits: 8, block-size: 16, bandwidth: 64, num-ports: 1}

@@ -79,8 +79,7 @@ def _record_of(keys: Container[str]) -> type[Accelerator]:
 
 def accelerator_data(path: Path) -> Raw:
     """What an accelerator's file says, its memory as levels."""
-    data = read_mapping(path)
-    return with_levels(data, str(path)) if _record_of(data) is PeArray else data
+    return with_levels(read_mapping(path), str(path))
 
 
 def load_technology(name_or_path: str | Path) -> Technology:

@@ -11,7 +11,7 @@ from mensa_sim.cost.stacks.planes import planes_of
 from mensa_sim.cost.stacks.tiling import TilingSize, tiling_of
 from mensa_sim.cost.stacks.traffic import Room, StackTraffic, can_stack, room_of, stack_traffic, weights_of
 from mensa_sim.hardware.files import load_accelerator
-from mensa_sim.schedule.stacks.cut import AT_ONCE, Cutter, Segment, stacks_on
+from mensa_sim.schedule.stacks.cut import AT_ONCE, DOUBT, Cutter, Segment, stacks_on
 from mensa_sim.schedule.stacks.expected import ExpectedCost
 from mensa_sim.schedule.stacks.tilings import TilingSizes, tile_rows
 from mensa_sim.units import PS_PER_S
@@ -134,6 +134,20 @@ def test_no_cut_is_better_by_the_values_that_were_told(data: st.DataObject) -> N
     singles = {(place, place + 1): value for place, value in enumerate(alone)}
     found = sum(singles.get((s.begin, s.end)) or true[s.begin, s.end, s.rows] or 0 for s in cutter.best())
     assert found == min(sum((least | singles)[run] for run in cut) for cut in every_cut(len(alone)))
+
+
+def test_a_stack_that_is_expected_to_be_hardly_worse_is_tried_and_one_that_is_much_worse_is_not() -> None:
+    pairs = AT_ONCE + 1
+    expected = {"near": 1 + DOUBT * pairs / 2, "far": 1 + DOUBT * pairs * 2}
+    best = [Segment(begin=2 * pair, end=2 * pair + 2, value=1.0, accelerator="best") for pair in range(pairs)]
+    rivals = [Segment(begin=0, end=2, value=value, accelerator=name) for name, value in expected.items()]
+    cutter, told = Cutter([9.0] * 2 * pairs, (iter([each]) for each in (*best, *rivals))), set[str]()
+    while asked := cutter.asked():
+        for each in asked:
+            cutter.tell(each, 1.0 if each in best else 0.5)
+            told.add(each.accelerator)
+    assert told == {"best", "near"}
+    assert [each.accelerator for each in cutter.best()] == ["near", *["best"] * (pairs - 1)]
 
 
 @pytest.mark.parametrize(("told", "crowded", "rows"), [(10, True, 2), (10, False, 4), (6.2, True, 4)])

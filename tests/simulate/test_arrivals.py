@@ -8,7 +8,7 @@ import pytest
 from mensa_sim.errors import FileError
 from mensa_sim.io.shipped import shipped_files
 from mensa_sim.simulate.plan.options import Options
-from mensa_sim.simulate.scenario.arrivals import ClosedLoop, Periodic, Poisson, Trace, arrival_times
+from mensa_sim.simulate.scenario.arrivals import LONGEST_S, ClosedLoop, Periodic, Poisson, Trace, arrival_times
 from mensa_sim.simulate.scenario.files import read_scenario, read_trace
 from mensa_sim.units import PS_PER_MS, PS_PER_S
 
@@ -39,6 +39,7 @@ def test_poisson_arrivals_have_their_rate_and_depend_on_the_seed_alone():
     [
         (Periodic, {"fps": 0.0}),
         (Periodic, {"fps": float("nan")}),
+        (Periodic, {"fps": 0.5 / LONGEST_S}),
         (Periodic, {"fps": 1.0, "offset_ps": -1}),
         (Poisson, {"rate_per_s": -1.0}),
         (ClosedLoop, {"in_flight": 0}),

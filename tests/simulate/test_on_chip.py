@@ -247,6 +247,7 @@ def test_a_buffer_is_filled_with_each_that_fits_beside_those_before_it(drawn, bu
     for index in order:
         expected += [index] if fits([*expected, index]) else []
     assert [index for _, index in offer.fill((plan.name, index) for index in order)] == expected
+    assert not offer_of([plan], accelerator("acc")).capacity_bytes
 
 
 @pytest.mark.parametrize(("buffer", "early"), [(36, 6), (30, 0), (29, 9)])

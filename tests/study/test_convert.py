@@ -257,6 +257,8 @@ def test_memories_whose_costs_zigzag_has_worked_out_are_priced_by_the_technology
     free = ZIGZAG_ACCELERATOR.replace("r_cost: 6.4, w_cost: 12.8", "r_cost: 0, w_cost: 0, auto_cost_extraction: true")
     made = converted(tmp_path, free_yaml=free.replace("name: core", "name: free"))
     assert array(tmp_path, "free").levels[1].read_pj_per_bit is None
+    unpriced = free.replace("unit_energy: 0.5", "unit_energy: 0").replace("name: core", "name: unpriced")
+    assert "operational_array.unit_energy" not in converted(tmp_path, unpriced_yaml=unpriced).left_out
     assert {"memories.sram.r_cost", "memories.sram.w_cost", "memories.dram.r_cost"} <= set(made.left_out)
     given = ZIGZAG_ACCELERATOR.replace(
         "r_cost: 6.4, w_cost: 12.8", "r_cost: 6.4, w_cost: 12.8, auto_cost_extraction: false"
@@ -303,13 +305,16 @@ def test_an_architecture_of_timeloop_is_the_same_array_from_inside_out(tmp_path:
 
 
 def test_an_older_tree_of_timeloop_is_the_same_array_and_problem_as_its_nodes(tmp_path: Path) -> None:
+    """Which may also spell out a shape, with dashes in its keys."""
+    problem = TIMELOOP.partition("problem:")[2].partition("mapper:")[0].replace("ta_s", "ta-s").replace("d_w", "d-w")
+    spelled = f"{TIMELOOP_OLDER.partition('problem:')[0]}problem:{problem}"
     read: list[tuple[str, LoopNest | None]] = []
-    for version, text in (("new", TIMELOOP), ("old", TIMELOOP_OLDER)):
+    for version, text in (("new", TIMELOOP), ("old", TIMELOOP_OLDER), ("spelled", spelled)):
         (tmp_path / version).mkdir()
         converted(tmp_path / version, eyeriss_yaml=text)
         (layer,) = graph(tmp_path / version, "eyeriss_problem").layers
         read.append(((tmp_path / version / "out" / "eyeriss.yaml").read_text(), layer.nest))
-    assert read[0] == read[1]
+    assert read[0] == read[1] == read[2]
 
 
 def test_what_surrounds_an_architecture_of_timeloop_counts_or_is_told(tmp_path: Path) -> None:
@@ -462,6 +467,7 @@ def test_the_first_form_of_timeloop_is_read_from_the_inside_out(tmp_path: Path) 
     made = converted(tmp_path, first_yaml=TIMELOOP_FIRST)
     spec = array(tmp_path, "first")
     assert [(axis.size, axis.dims) for axis in spec.dataflow.axes] == [(8, ("K",)), (8, ("C",))]
+    assert spec.dataflow.stationary == "weight"  # the one with registers
     assert [(level.name, level.serves, level.capacity_bytes, level.per) for level in spec.levels] == [
         ("Registers", ("weight",), 1, (0, 1)),
         ("SumBuffer", ("output",), 384, (0,)),
@@ -594,6 +600,7 @@ def test_a_systolic_array_of_scale_sim_takes_the_cycles_of_its_closed_form(tmp_p
     point = placed.costs.cost("point", "systolic")
     assert point.compute_cycles == (64 // 64) * (128 // 32) * (28 * 28 + 2 * 64 + 32 - 2)
     spec = array(tmp_path, "systolic")
+    assert (spec.levels[1].per, spec.levels[1].reduces_along) == ((0, 1), (0, 1))
     assert {level.name: level.capacity_bytes // 1024 for level in spec.levels if level.ported} == {
         "input_sram": 6144,
         "weight_sram": 4096,

@@ -107,6 +107,16 @@ def test_data_that_does_not_fit_its_shape_is_refused_by_name(tmp_path: Path) -> 
     assert "constant w of shape [6, 4] holds data for 23 elements, not 24" in refusal(changed(tmp_path, cut))
 
 
+def test_complex_numbers_are_held_as_pairs(tmp_path: Path) -> None:
+    def retype(graph: Any) -> None:
+        (weight,) = graph.initializer
+        weight.ClearField("raw_data")
+        weight.data_type = onnx.TensorProto.COMPLEX64
+        weight.float_data.extend([0.0] * 46)
+
+    assert "holds data for 23 elements, not 24" in refusal(changed(tmp_path, retype))
+
+
 def test_a_constant_that_is_its_own_scale_is_refused_by_name(tmp_path: Path) -> None:
     path, rng = tmp_path / "model.onnx", random.Random(908210)
     rng.random()  # as `outcomes` asks whether to edit

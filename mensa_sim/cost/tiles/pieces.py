@@ -67,7 +67,7 @@ def axis_size(layer: Layer, plane: Plane, axis: SplitAxis) -> int:
         return 1
     loops = layer.nest or layer.window
     if axis == "rows":
-        return plane.rows if plane.rows > 1 and plane.reads else 1
+        return plane.rows if plane.reads else 1
     if loops is None or layer.output_channels is not None:
         return 1
     if axis == "groups":

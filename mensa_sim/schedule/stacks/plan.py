@@ -258,7 +258,7 @@ class StackPlanner:
         """Cuts of two products, the second the last before `end`, along the channels between them; the best first."""
         earlier, accelerator = range(end - 2, -1, -1), pricer.accelerator.name
         begin = next((index for index in earlier if self._layers[order[index]].nest is not None), None)
-        if begin is None or self._layers[order[end - 1]].nest is None:
+        if begin is None:
             return
         names = order[begin:end]
         products = two_products([self._layers[name] for name in names], self._planes, self._readers)

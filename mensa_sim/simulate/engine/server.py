@@ -230,7 +230,7 @@ class Server:
         own = unit.next_here
         while own is not None and request.missing[own] < 0:
             own = request.plan.units[own].next_here
-        if self._ready and (own is None or self._ready[0][:2] < (request.rank, own)):
+        if self._ready and (own is None or self._ready[0] < (request.rank, own)):
             _, index, other = self._ready[0]
             return other, index
         return None if own is None else (request, own)

@@ -193,8 +193,7 @@ class _Writer:
             stay = residency == Residency(parameters=True)
             return self._alike(layer, step, fed, parameters=True) if able and stay else None
 
-        heard_bytes = streamed.stages[0].cost.heard_bytes if layer.parameters else 0
-        return Variants(streamed, write, heard_bytes)
+        return Variants(streamed, write, streamed.stages[0].cost.heard_bytes)
 
     def _alike(self, layer: Layer, step: Step, fed: Fed, *, parameters: bool) -> Variant | None:
         """The many equal layers of a network are looked at once, where all that they read lies at home or in memory."""

@@ -182,14 +182,13 @@ def _misalignment(kernel: Kernel, nest: LoopNest) -> int:
     convolution of one tap does so with its pixels; one with a window has its channels as rows on matrix units, and
     else none. A batch of products with a vector has no tiles: each thread loads an element (cuBLAS, gemv).
     """
-    rows = nest.B * nest.OY * nest.OX
     if is_pointwise(kernel):
         written = nest.OY * nest.OX
     elif kernel.operator.startswith("conv"):
         if not _feeds_matrix_units(kernel):
             return 0
         written = 0
-    elif rows == 1:
+    elif nest.B == nest.OY == nest.OX == 1:
         if nest.G > 1:
             return 0
         written = 0
