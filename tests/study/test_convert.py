@@ -743,6 +743,11 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
         ("t.yaml", TIMELOOP.replace("class: DRAM\n", "class: toll\n"), "architecture.nodes: holds no memory"),
         (
             "t.yaml",
+            TIMELOOP.replace("name: DRAM\n", "name: DRAM\n    spatial: {meshX: 2}\n"),
+            "nodes[1]: DRAM becomes the system's memory: outermost, and there once",
+        ),
+        (
+            "t.yaml",
             TIMELOOP.replace("depth: 16384", "depth: 8 * 2048"),
             "nodes[2].attributes.depth: '8 * 2048' is not a",
         ),

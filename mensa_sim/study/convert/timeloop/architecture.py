@@ -24,6 +24,8 @@ from mensa_sim.study.convert.timeloop.storage import level_of, memory_of, whole_
 from mensa_sim.units import BITS_PER_BYTE
 from mensa_sim.workload.dims import OPERANDS, Operand
 
+SUM_BITS = 32
+"""Of a partial sum where neither the MAC nor a level that keeps outputs says it: a choice."""
 LARGEST_REGISTERS_BYTES = 512
 """Of register files whose energy the technology's source states (`register_pj_per_bit_byte`)."""
 VARIABLES = ("variables", "globals")
@@ -97,10 +99,15 @@ def _read(file: ForeignFile, node: ArchitectureNode, parts: ArchitectureParts) -
         place = (*node.place, "attributes", "global_cycle_seconds")
         parts.clock_hz = _clock_hz(file, node.attributes["global_cycle_seconds"], place)
     parts.axes += axes_of(file, node, len(parts.axes), parts.naming)
-    if not node.component or node is parts.memory:
+    if not node.component:
         return
-    if "dram" in node.kind:
-        parts.memory = _sole(file, node, parts.memory, "memory")
+    if "dram" in node.kind or node is parts.memory:
+        if node is not parts.memory:
+            parts.memory = _sole(file, node, parts.memory, "memory")
+        if parts.axes or parts.levels:
+            raise file.fault(node.place, f"{node.name} becomes the system's memory: outermost, and there once")
+        if node.constraints.get("dataspace") and len(_served(file, node, parts.naming)) < len(OPERANDS):
+            file.notes.choose(f"{node.name} keeps all operands, as it becomes the system's memory")
     elif node.computes:
         parts.array = _sole(file, node, parts.array, "component that computes")
     elif node.dummy:
@@ -198,9 +205,8 @@ def _arithmetic(file: ForeignFile, node: ArchitectureNode, sum_bits: int) -> dic
             found[ours] = whole_number(file, node, stated)
     if "operand_bits" not in found:
         file.notes.choose(f"operand_bits: {BITS_PER_BYTE}, as no multiplier_width is given")
-    if "accumulator_bits" not in found and sum_bits:
-        file.notes.choose(
-            f"accumulator_bits: {sum_bits}, the widest word that keeps outputs, as no adder_width is given"
-        )
-        found["accumulator_bits"] = sum_bits
+    if "accumulator_bits" not in found:
+        found["accumulator_bits"] = sum_bits or SUM_BITS
+        what = "the widest word that keeps outputs, " if sum_bits else ""
+        file.notes.choose(f"accumulator_bits: {found['accumulator_bits']}, {what}as no adder_width is given")
     return found
