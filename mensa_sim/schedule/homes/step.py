@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import chain
 
 from mensa_sim.cost.energy import with_buffer_cycles
-from mensa_sim.cost.layer_cost import RESIDENCIES, LayerCost, Residency
+from mensa_sim.cost.layer_cost import RESIDENCIES, STREAMED, LayerCost, Residency
 from mensa_sim.cost.moved import Fed, moved_cost
 from mensa_sim.cost.prices.memo import shape_of
 from mensa_sim.cost.table import CostTable, Rooms
@@ -233,7 +233,7 @@ class HomeCosts:
     def _priced(self, step: Step, room_bytes: int | None, *, parameters: bool) -> Mapping[Residency, LayerCost] | None:
         """The layer's costs with so much of the level, and of the parameters' buffer what streams may have.
 
-        A layer that does not fit that, whatever its tiles, takes what it takes.
+        A layer that does not fit that with nothing at home, whatever its tiles, takes what it takes.
         """
         rooms, through = self._part(step, room_bytes), {} if parameters else self._through(step)
         found = self._at(step, rooms)
@@ -241,7 +241,10 @@ class HomeCosts:
         if found is None or not wide:
             return found
         narrow = self._at(step, {**rooms, **through}) or {}
-        return {**found, **{kept: narrow[kept] for kept in wide & narrow.keys() if narrow[kept].residency == kept}}
+        fitting = {kept: narrow[kept] for kept in wide & narrow.keys() if narrow[kept].residency == kept}
+        if room_bytes is None and STREAMED in wide - fitting.keys():
+            return found
+        return {kept: fitting.get(kept, cost) for kept, cost in found.items() if kept in fitting or kept not in wide}
 
     def _at(self, step: Step, rooms: Rooms) -> Mapping[Residency, LayerCost] | None:
         if not rooms:

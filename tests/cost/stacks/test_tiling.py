@@ -154,7 +154,7 @@ def leaves(graph: LayerGraph, stack: list[str], name: str) -> bool:
     return not graph.successors(name) or any(reader not in stack for reader in graph.successors(name))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(chains(), st.data())
 def test_tiles_make_hold_and_move_what_a_walk_over_rows_does(graph: LayerGraph, data: st.DataObject) -> None:
     names = [layer.name for layer in graph.layers]
@@ -312,7 +312,7 @@ class FreshWalk:
         return found
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(chains(dense=True), st.data())
 def test_making_shared_rows_again_never_needs_less_room_than_keeping_them(
     graph: LayerGraph, data: st.DataObject
