@@ -838,6 +838,8 @@ def test_a_file_that_stands_in_the_way_is_replaced_by_force_alone(tmp_path: Path
             "nodes[5].nodes[0].spatial: a branch of a !Parallel has several instances",
         ),
         ("w.yaml", ZIGZAG_WORKLOAD.replace("ix=2*ox+1*fx, iy=2*oy+3*fy", "ix=2*c+1*fx"), "C and FX index the input"),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("fx, iy=2*oy+3*fy", "fx, ix=ox+fx"), "says what ix is a second time"),
+        ("w.yaml", ZIGZAG_WORKLOAD.replace("[C, D, K, B]", "[C, D, K, k]"), "[4]: loop_dims names K twice"),
         (
             "s.cfg",
             SCALE_SIM_CONFIGURATION.replace("ws", "xs"),

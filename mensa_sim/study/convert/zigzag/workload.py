@@ -7,6 +7,7 @@ from math import prod
 from typing import Any
 
 from mensa_sim.io.faults import Location
+from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.study.convert.foreign import ForeignFile, distinct, workload_files
 from mensa_sim.study.convert.nest import ForeignNest, Sliding
@@ -50,6 +51,9 @@ class ZigZagLayer:
             )
         if len(self.loop_dims) != len(self.loop_sizes):
             raise ValueError(f"loop_dims names {len(self.loop_dims)} dims and loop_sizes {len(self.loop_sizes)} sizes")
+        twice = repeated(dim.upper() for dim in self.loop_dims)
+        if twice:
+            raise ValueError(f"loop_dims names {', '.join(twice)} twice")
         if min(self.loop_sizes, default=1) < 1:
             raise ValueError(f"loop_sizes {list(self.loop_sizes)} holds a size below 1")
         if len(self.pr_loop_dims or ()) != len(self.pr_loop_sizes or ()):
@@ -132,6 +136,8 @@ def _nest(file: ForeignFile, layer: ZigZagLayer, place: Location) -> ForeignNest
         if found is None or max(len(part or "") for part in found.group(2, 4)) > MAX_STRIDE_DIGITS:
             raise file.fault((*place, "dimension_relations", index), f"{text!r} is not written as ix=2*ox+1*fx")
         rows, *terms = found.groups()
+        if rows.upper() in windows:
+            raise file.fault((*place, "dimension_relations", index), f"says what {rows} is a second time")
         pairs = [(dim.upper(), int(coefficient or 1)) for coefficient, dim in (terms[:2], terms[2:])]
         try:
             windows[rows.upper()] = Sliding.of(pairs, named["output"])
