@@ -348,6 +348,17 @@ def test_a_misspelled_name_is_answered_with_the_nearest_one(arguments: str, hint
     assert hint in str(error)
 
 
+def test_who_takes_a_scenario_for_a_workload_is_told_that_it_is_one(folder: Path) -> None:
+    Path("own.yaml").write_text(called("show scenarios ar_headset").output)
+    assert str(called("trace own.yaml").exception) == "own.yaml: is a scenario of several workloads: name one of them"
+
+
+@pytest.mark.parametrize("option", ["prompt", "new"])
+def test_no_length_of_an_answer_is_taken_for_a_scenario_and_left_out(option: str) -> None:
+    refused = f"--{option}-tokens is for one workload; a stream has its own in the scenario's file: conversation"
+    assert str(called(f"run ar_headset --{option}-tokens 4").exception) == refused
+
+
 def test_who_explains_a_scenario_is_told_the_commands_that_take_one(folder: Path) -> None:
     said = str(called("explain ar_headset").exception)
     assert said.startswith(

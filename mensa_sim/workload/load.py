@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mensa_sim.errors import FileError, TraceError, UsageError
 from mensa_sim.io.at_hand import Given
-from mensa_sim.io.files import validate
+from mensa_sim.io.files import keys_of, validate
 from mensa_sim.io.shipped import beside, find, is_file
 from mensa_sim.lookup import unknown_name
 from mensa_sim.workload.files import WorkloadFile, read_workload
@@ -119,7 +119,12 @@ def _workload_at(path: Path) -> WorkloadFile:
     """The workload file, or the one that a bare model file stands for."""
     if path.suffix.lower() in IMPORTERS:
         return validate({"name": path.stem, "model": path.name}, WorkloadFile, path)
-    return read_workload(path)
+    try:
+        return read_workload(path)
+    except FileError:
+        if "streams" in keys_of(path):
+            raise UsageError(f"{path}: is a scenario of several workloads: name one of them") from None
+        raise
 
 
 def _graph(workload: WorkloadFile, path: Path, *, allow_code: bool, cache: bool) -> LayerGraph:

@@ -188,6 +188,8 @@ ONE_WORKLOAD: Mapping[str, str] = {
     "inputs": "name workloads in the scenario's file that hold their inputs",
     "deadline_ms": "a stream has its own in the scenario's file: deadline_ms",
     "schedule": "a stream has its own in the scenario's file: schedule",
+    "prompt_tokens": "a stream has its own in the scenario's file: conversation",
+    "new_tokens": "a stream has its own in the scenario's file: conversation",
     "families": "run the workloads one by one",
     "parallel": "run the workloads one by one",
     "on_chip": "a scenario's file says it: prefetch, activations, parameters",
