@@ -33,7 +33,7 @@ def summary(folder: Path) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("options", ["", "--plain", "--objective latency", "--set memories.stacked.efficiency=0.5"])
+@pytest.mark.parametrize("options", ["", "--plain", "--objective latency", "--set links.0.energy_pj_per_bit=8"])
 def test_what_is_said_of_the_best_schedule_is_what_a_run_of_it_gives(options: str, folder: Path) -> None:
     said = called(f"run small_cnn --scheduler single:pavlov --output far {options}")
     called(f"run small_cnn --scheduler optimal --output best -q {options}")

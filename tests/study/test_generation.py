@@ -28,6 +28,7 @@ from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.models.decoder import Decoder
 
 SHAPE = {"layers": 2, "hidden": 64, "intermediate": 96, "heads": 4, "kv_heads": 2, "head_dim": 32, "vocab": 500}
+MEMO = PriceMemo()
 WINDOWED = Decoder(**SHAPE, attention_window=140, window_every=2)
 FILE = """
 name: small
@@ -45,7 +46,7 @@ def generation(model: Decoder = WINDOWED, *, prompt: int = 125, new: int = 18, c
 
 
 def answered(asked: Generation, system: str = "mensa_g", **more: str) -> Answer:
-    answer = answer_on(asked, load_system(system), Goal(**more), evaluate).answer
+    answer = answer_on(asked, load_system(system), Goal(**more), evaluate, MEMO).answer
     assert answer is not None
     return answer
 
@@ -69,16 +70,15 @@ def test_an_answer_is_the_sum_of_its_steps_each_priced_by_itself(system: str, co
         goals.append(goal)
         return evaluate(graph, system, goal, *rest, **more)
 
-    found = answer_on(asked, hardware, Goal(), seen)
+    found = answer_on(asked, hardware, Goal(), seen, MEMO)
     assert found.answer is not None
     prompt, *later = goals
     assert not prompt.steady
     assert all(each.steady for each in later), "what stays on chip is chosen for steps that follow others"
     kept = Goal(pins=found.step.schedule.assignment, steady=True)
-    memo = PriceMemo()
     first, *others = asked.generate.steps
-    steps = [evaluate(asked.step(first), hardware, kept, memo=memo)]
-    steps += [evaluate(asked.step(context), hardware, kept, memo=memo, later=True) for context in others]
+    steps = [evaluate(asked.step(first), hardware, kept, memo=MEMO)]
+    steps += [evaluate(asked.step(context), hardware, kept, memo=MEMO, later=True) for context in others]
     time_ps, energy_pj = sum(step.latency_ps for step in steps), sum(step.energy_pj for step in steps)
     assert found.answer.over_steps(lambda step: step.latency_ps) == pytest.approx(time_ps, rel=1e-3)
     assert found.answer.over_steps(lambda step: step.energy_pj) == pytest.approx(energy_pj, rel=1e-3)
@@ -127,7 +127,7 @@ def test_keys_and_values_that_the_steps_read_elsewhere_are_carried_there_before_
         pins = prompt if graph is asked.prompt else {**dict.fromkeys(prompt, "pavlov"), **goal.pins}
         return evaluate(graph, system, replace(goal, pins=pins), **more)  # type: ignore[arg-type]
 
-    answer = answer_on(asked, hardware, Goal(), place).answer  # type: ignore[arg-type]
+    answer = answer_on(asked, hardware, Goal(), place, MEMO).answer  # type: ignore[arg-type]
     assert answer is not None
     cache = 2 * 2 * 64 * 2 * 32
     assert answer.moved_bytes == cache

@@ -7,6 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import System
 from mensa_sim.io.shipped import shipped_files
@@ -20,6 +21,7 @@ from mensa_sim.study.scenario.scenario import WHOLE_LAYERS, ScenarioSystemResult
 from mensa_sim.workload.graph import LayerGraph
 from mensa_sim.workload.load import load_workload
 
+MEMO = PriceMemo()
 SYSTEMS = sorted({**shipped_files("systems"), **shipped_files("accelerators")})
 
 
@@ -48,9 +50,9 @@ def test_a_run_that_nobody_wants_explained_gives_the_same_and_makes_its_layers_w
     name: str, graph: LayerGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system, goal = load_system(name), Goal(scheduler="greedy")
-    whole = evaluate(graph, system, goal)
+    whole = evaluate(graph, system, goal, memo=MEMO)
     monkeypatch.setattr(run_module, "_layers", made := Mock(wraps=run_module._layers))
-    bare = evaluate(graph, system, goal, explained=False)
+    bare = evaluate(graph, system, goal, memo=MEMO, explained=False)
     for each in ("steady", "latency_ps", "energy_by_component_pj", "traffic_bytes", "accelerators", "timeline"):
         assert getattr(bare, each) == getattr(whole, each)
     assert (len(bare.layers), made.call_count) == (3, 0)
@@ -64,7 +66,7 @@ def test_so_it_has_where_equal_accelerators_share_layers(flow: str, graph: Layer
     """In tiles all chiplets work on a layer at once, so that a stream of whole layers would be slower."""
     system = load_system("simba_4")
     steady = check(graph, system, Goal(scheduler="greedy", flow=flow))
-    whole = evaluate(graph, system, Goal(scheduler="greedy", flow="layers")).steady
+    whole = evaluate(graph, system, Goal(scheduler="greedy", flow="layers"), memo=MEMO).steady
     assert (steady.latency_ps < 0.95 * whole.latency_ps) == (flow == "tiles")
 
 
@@ -74,7 +76,7 @@ def test_several_streams_in_tiles_run_whole_layers_and_say_so(graph: LayerGraph)
     system, scenario = load_system("simba_4"), Scenario(name="two", streams=streams)
 
     def found(flow: str) -> ScenarioSystemResult:
-        return scenario_on(scenario, {"mixed": graph}, system, Goal(scheduler="greedy", flow=flow))
+        return scenario_on(scenario, {"mixed": graph}, system, Goal(scheduler="greedy", flow=flow), memo=MEMO)
 
     tiles, stacks = found("tiles"), found("stacks")
     assert tiles.metrics == stacks.metrics
@@ -83,11 +85,12 @@ def test_several_streams_in_tiles_run_whole_layers_and_say_so(graph: LayerGraph)
 
 def check(graph: LayerGraph, system: System, goal: Goal) -> SteadyState:
     """One more request in a stream takes what a steady inference does, which is returned."""
-    steady = evaluate(graph, system, replace(goal, steady=True)).steady
+    steady = evaluate(graph, system, replace(goal, steady=True), memo=MEMO).steady
 
     def ran(requests: int) -> tuple[int, float]:
         stream = Stream(name="camera", workload="mixed", arrivals=ClosedLoop(in_flight=1, requests=requests))
-        found = scenario_on(Scenario(name="one", streams=(stream,)), {"mixed": graph}, system, goal).metrics
+        scenario = Scenario(name="one", streams=(stream,))
+        found = scenario_on(scenario, {"mixed": graph}, system, goal, memo=MEMO).metrics
         return found.end_ps, found.energy_pj
 
     (two_ps, two_pj), (three_ps, three_pj) = ran(2), ran(3)

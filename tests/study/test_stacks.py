@@ -30,9 +30,11 @@ from mensa_sim.study.run.run import evaluate, run
 from mensa_sim.study.run.tiles import in_stacks
 from mensa_sim.workload.load import load_workload
 
+MEMO = PriceMemo()
+
 
 def ran(workload: str, system: str, **goal: Any) -> SystemResult:
-    return evaluate(load_workload(workload), load_system(system), Goal(**goal))
+    return evaluate(load_workload(workload), load_system(system), Goal(**goal), memo=MEMO)
 
 
 def plan_of(result: SystemResult) -> DataPlan:

@@ -148,7 +148,7 @@ def test_a_window_without_types_of_layers_is_that_of_every_layer(tmp_path: Path)
 
 @pytest.fixture
 def workload(tmp_path: Path) -> Path:
-    written(tmp_path, {"model_type": "llama", "tie_word_embeddings": True, **SIZES})
+    written(tmp_path, {"model_type": "llama", "tie_word_embeddings": True, **SIZES, "num_hidden_layers": 2})
     path = tmp_path / "own.yaml"
     path.write_text("name: own\nmodel: config.json\ngenerate: {prompt_tokens: 8, new_tokens: 3}\nweight_bits: 4\n")
     return path
@@ -158,7 +158,7 @@ def test_a_workload_names_a_configuration_beside_it_and_runs(workload: Path) -> 
     generation = load_generation(workload)
     assert generation is not None
     assert generation.model == Decoder(
-        layers=12,
+        layers=2,
         hidden=64,
         intermediate=96,
         heads=4,

@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
+from xml.etree.ElementTree import canonicalize
 
 from plotly.offline import get_plotlyjs
 
@@ -171,8 +172,9 @@ def _made(browser: str, page: Path) -> dict[str, dict[str, str]]:
 
 
 def _content(kind: str, url: str) -> str | bytes:
+    """In which order a browser writes an element's attributes depends on what it has drawn before: sorted here."""
     text = url.partition(",")[2]
-    return base64.b64decode(text) if kind == "png" else unquote(text)
+    return base64.b64decode(text) if kind == "png" else canonicalize(unquote(text))
 
 
 def figure_csv(figure: Figure) -> str:
