@@ -18,7 +18,6 @@ from mensa_sim.cost.counts.tally import repeats_of
 from mensa_sim.cost.counts.ways import Precision
 from mensa_sim.cost.energy import EnergyModel, energy_model
 from mensa_sim.cost.layer_cost import STREAMED, LayerCost, Residency
-from mensa_sim.cost.mapping.capacity import whole_bits
 from mensa_sim.cost.mapping.mapping import NestMapping
 from mensa_sim.cost.mapping.search import LIMITS
 from mensa_sim.cost.prices.layer import Pricer, resident_operands
@@ -26,7 +25,7 @@ from mensa_sim.cost.recurrent import Steps
 from mensa_sim.hardware.array.pe_array import PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.system import PlacedAccelerator
-from mensa_sim.units import PS_PER_S, leakage_pj
+from mensa_sim.units import BITS_PER_BYTE, PS_PER_S, leakage_pj
 from mensa_sim.workload.layer import LoopNest
 
 EDGE_TPU = load_system("edge_tpu")
@@ -53,7 +52,7 @@ def fits(nest: LoopNest, spec: PeArray, counts: NestCounts, residency: Residency
                 if operand == "output" and count.visits > 1:
                     return False
                 tile = tile if operand == "output" and each.feed_bits else 0
-                tile += -(-whole_bits(nest, PRECISION)[operand] // each.stop.spread)
+                tile += -(-getattr(nest, f"{operand}_elements") * BITS_PER_BYTE // each.stop.spread)
             if sram or not level.ported:
                 need[level.name] = need.get(level.name, 0) + tile
     return all(bits <= room[name] for name, bits in need.items())

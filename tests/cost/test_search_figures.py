@@ -103,6 +103,7 @@ def test_the_winners_time_and_energy_are_those_of_its_exact_counts(deep: bool, d
         (4, frozenset(), 2 * 16, 8 + 2 * 8),
         (4, frozenset({"weight"}), 64, 8 + 2 * 8),
         (4, frozenset({"output"}), 2 * 16, 8 + 32),
+        (4, frozenset({"input"}), 2 * 16, 8 + 2 * 8),
     ],
 )
 def test_a_buffer_holds_a_tile_and_the_next_one_but_whole_operands_once(

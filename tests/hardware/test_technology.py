@@ -233,6 +233,13 @@ def test_leakage_and_area_have_the_same_components() -> None:
         assert set(component_leakage_mw(placed)) == set(area_mm2(placed))
 
 
+def test_each_lane_of_the_vector_unit_leaks_and_takes_area() -> None:
+    (placed,) = load_system("edge_tpu").accelerators
+    technology = placed.technology
+    assert area_mm2(placed)["vector"] == 64 * technology.vector_lane_area_mm2.value
+    assert component_leakage_mw(placed)["vector"] == 64 * technology.vector_lane_leakage_mw.value
+
+
 def test_leakage_grows_with_the_buffer_and_the_array() -> None:
     plain, bigger = (load_system(name).accelerators[0] for name in ("edge_tpu", "edge_tpu_8x_buffer"))
     assert component_leakage_mw(bigger)["parameter_buffer"] > 7 * component_leakage_mw(plain)["parameter_buffer"]

@@ -57,6 +57,16 @@ def held(timeline: Timeline, graph: LayerGraph, homes) -> list[int]:
     return found
 
 
+def test_a_tensor_that_has_no_room_beside_another_is_made_once_that_is_read() -> None:
+    makes = [elementwise(name, KIB, 20 * KIB, enters=KIB) for name in "ac"]
+    reads = [elementwise(name, 20 * KIB, KIB, leaves=KIB) for name in "bd"]
+    graph = joined([makes[0], reads[0], makes[1], reads[1]], [("a", "b"), ("c", "d")])
+    homes = tuple(Home(tensor=name, home="slc", size_bytes=20 * KIB) for name in "ac")
+    where = placed(graph, (0, 1, 0, 1))
+    timeline = simulate(graph, price(graph, TIGHT, "energy"), where, FULL, DataPlan(flow="homes", homes=homes))
+    assert max(held(timeline, graph, homes)) == 20 * KIB
+
+
 def test_what_is_handed_over_in_a_shared_memory_crosses_it_and_no_dram():
     graph = handed_over()
     costs = price(graph, TIGHT, "energy")

@@ -59,6 +59,7 @@ def ran(kept: KeptParameters) -> tuple[object, ...]:
 def test_the_choices_are_all_that_run_differently_and_no_room_in_which_nothing_differs():
     choices, every = kept_choices(PLAN, COSTS, FULL, "edge_tpu"), every_choice()
     assert {ran(kept) for kept in choices} == {ran(kept) for kept in every}
+    assert {type(kept.room_bytes) for kept in choices} == {int}
     assert 1 < len(choices) < len({(kept.layers, kept.room_bytes) for kept in every})
 
 

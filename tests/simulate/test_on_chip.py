@@ -167,7 +167,7 @@ def pinned(costs: CostTable, policy: str, buffer: int) -> list[str]:
     plan = make_plan(costs.graph, costs, everything_on(costs.graph, "acc"), Options(parameters=policy))
     found = pin([plan], costs.system, "acc", policy)
     assert found.size_bytes <= buffer
-    return [plan.units[index].name for _, index in sorted(found.units)]
+    return [plan.units[index].layers[0] for _, index in sorted(found.units)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What only some compared systems can is named, with what it is worth to the others; the lead stands on top."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 import mensa_sim as ms
 from mensa_sim.io.files import write_yaml
+from mensa_sim.report.compare.compare import difference_texts
 from mensa_sim.study.run import run as running
 from mensa_sim.study.run.run import evaluate
 
@@ -34,6 +36,17 @@ def test_an_ability_of_one_side_is_worth_what_a_run_with_it_says(compared: ms.Co
     assert found.given == {"edge_tpu": compared.systems["edge_tpu"].products["edp_j_s"] / again.products["edp_j_s"]}
     assert found.given["edge_tpu"] > 1
     assert "dataflow.batch_steps: pavlov" in str(compared)
+
+
+@pytest.mark.parametrize(("left", "turned"), [(0.9, True), (1.5, False)])
+def test_an_ability_turns_a_comparison_where_whoever_lacks_it_would_lead_with_it(
+    compared: ms.Comparison, left: float, turned: bool
+) -> None:
+    behind = compared.systems["edge_tpu"].products["edp_j_s"] / compared.systems["mensa_g"].products["edp_j_s"]
+    (found,) = (each for each in compared.differences if each.name == "dataflow.batch_steps")
+    assert behind > 2
+    (text,) = difference_texts(replace(compared, differences=(replace(found, given={"edge_tpu": behind / left}),)))
+    assert (", which turns it" in text) == turned
 
 
 def test_an_ability_that_no_layer_asks_for_is_worth_nothing_and_costs_no_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,6 +35,7 @@ def test_every_design_and_reference_is_a_point_of_the_figure(result: ExploreResu
     drawn = front_figure(result, "energy_pj", "latency_ps")
     traces: list[Any] = drawn["data"]
     assert drawn["layout"]["yaxis"]["title"]["text"] == "energy (nJ)"
+    assert drawn["layout"]["title"]["text"].startswith("Best energy on the front: ")
     assert sum(len(trace["x"]) for trace in traces) == len(result.designs) + len(result.references)
     shown = {trace["name"]: trace for trace in traces}
     energies = [design.objectives["energy_pj"] / NANOJOULE for design in result.front]

@@ -10,7 +10,16 @@ from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
 from mensa_sim.simulate.plan.options import FULL, PLAIN, Options
-from mensa_sim.simulate.record.causes import ACTIVATIONS, CONTENTION, GATING, OVERLAP, PREFETCH, Cause, CauseRecorder
+from mensa_sim.simulate.record.causes import (
+    ACTIVATIONS,
+    CONTENTION,
+    DISCARDED,
+    GATING,
+    OVERLAP,
+    PREFETCH,
+    Cause,
+    CauseRecorder,
+)
 from mensa_sim.simulate.record.recorder import Busy
 from mensa_sim.study.run.placement import Goal
 from mensa_sim.study.run.prediction import reasons_to_differ, shares_of, simulated_value
@@ -103,6 +112,8 @@ def test_what_crosses_while_something_else_does_overlaps_by_all_of_its_time() ->
     recorder = CauseRecorder(cast(Any, None))
     for start_ps, end_ps in ((0, 100), (20, 50)):
         recorder.record(Busy("link", "transfer", request, "conv", start_ps, end_ps))
+    recorder.record(Busy("link", "discard", request, "conv", 50, 50, energy_pj={"memory": 3.0}))
     recorder.ended(request, 130)
+    assert {cause.name: cause.energy_pj for cause in recorder.causes if cause.energy_pj} == {DISCARDED: 3.0}
     found = {cause.name: cause.latency_ps for cause in recorder.causes}
     assert (found[OVERLAP], found[GATING], sum(found.values())) == (-30, 30, 130)

@@ -141,7 +141,7 @@ def test_the_page_opens_with_what_is_least_sure_and_with_what_turns_it(result: S
     count = len(result.headlines)
     assert f"{count - 1} of {count} headlines stay on their side of 1" in lead_text(told)
     assert "0.5 as taken, it is on the other side of 1 in 30% of the draws" in lead_text(told)
-    assert f"hangs most on {swing.choice} (4 with {swing.setting})" in lead_text(told)
+    assert f"hangs most on {swing.choice} (4 with {swing.setting}). Choices" in lead_text(told)
     assert lead_text(told).endswith("turn which system is better: half.")
     assert lead_text(dataclasses.replace(told, swings=(swing,))).endswith("turn which system is better: none.")
 

@@ -30,6 +30,7 @@ def test_a_run_goes_on_without_a_baseline_and_says_why(wide: Path) -> None:
     assert (result.baseline, result.ratios) == (None, None)
     summary = result.summary()
     assert {"baseline", "ratios"} & summary.keys() == set()
+    assert 'class="ratio' not in result.files()["report.html"]
     for text in (summary["alone"], " ".join(str(result).split()), result.files()["report.html"]):
         assert "without a baseline, since edge_tpu cannot run it" in text
         assert "name another with --baseline" in text

@@ -122,10 +122,8 @@ class Execution:
         end_ps = tail_ps + channel.alone_ps(stage.tail_bytes)
         if not self._clock.skip_to(end_ps):
             return False
-        if body_end_ps > now:
-            channel.carried(now, body_end_ps)
-        if end_ps > tail_ps:
-            channel.carried(tail_ps, end_ps)
+        channel.carried(now, body_end_ps)
+        channel.carried(tail_ps, end_ps)
         self._body_ps, self._body_end_ps, self._tail_ps = body_ps, body_end_ps, tail_ps
         return True
 

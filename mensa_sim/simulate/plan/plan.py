@@ -25,7 +25,6 @@ class PlannedUnit:
     """A layer, or a recurrent group as one: what an accelerator runs without interruption."""
 
     index: int
-    name: str
     accelerator: str
     layers: tuple[str, ...]
     parameters: tuple[Parameter, ...]
@@ -145,7 +144,6 @@ def _units(
         home, parameters = homes.units.get(index), _parameters(layers)
         yield PlannedUnit(
             index=index,
-            name=_unit_name(layers),
             accelerator=accelerator,
             layers=units[index],
             parameters=parameters,
@@ -229,10 +227,6 @@ def _members(
         fed = system.feeder_of(assignment[layers[0].name]) is not None
         parts += [(layer,) for layer in layers] if fed else [layers]
     return tuple(parts)
-
-
-def _unit_name(layers: Sequence[Layer]) -> str:
-    return layers[0].name if len(layers) == 1 else layers[0].group or layers[0].name
 
 
 def handoffs(graph: LayerGraph, assignment: Mapping[str, str]) -> int:

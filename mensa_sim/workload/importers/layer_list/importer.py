@@ -9,7 +9,7 @@ from mensa_sim.records import dataclass
 from mensa_sim.units import bits_to_bytes
 from mensa_sim.workload.dims import window_span
 from mensa_sim.workload.graph import Coverage, Edge, LayerGraph
-from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, LayerEntry, pair
+from mensa_sim.workload.importers.layer_list.entries import PER_ELEMENT, Dims, LayerEntry, pair
 from mensa_sim.workload.layer import Layer, LoopNest, Parameter
 from mensa_sim.workload.operators.convolution import Spread, overlapping
 
@@ -77,7 +77,7 @@ class _Draft:
 
     def add(self, entry: LayerEntry) -> None:
         """Derives what one layer moves, and the edges into it."""
-        nest = entry.nest(self._input_size(entry))
+        nest = None if entry.dims is None else entry.nest(self._input_size(entry, entry.dims))
         made = self._activation_bytes(_output_elements(entry, nest), entry, entry.output_bits)
         offered = [self._moved[producer].output_bytes for producer in entry.inputs]
         needed = self._needed_bytes(entry, nest, offered)
@@ -149,11 +149,8 @@ class _Draft:
             message = f"inputs hold {offered} bytes, but the layer reads {needed} (its input is {read})"
             self.faults.append((entry.name, f"{message}; mend dims, or say input_bytes"))
 
-    def _input_size(self, entry: LayerEntry) -> tuple[int, int]:
+    def _input_size(self, entry: LayerEntry, dims: Dims) -> tuple[int, int]:
         """Rows and columns of the real input."""
-        dims = entry.dims
-        if dims is None:
-            return 1, 1
         if not entry.is_convolution:
             return 1, dims.OX
         if entry.input_size is not None:
