@@ -146,6 +146,12 @@ def test_the_page_opens_with_what_is_least_sure_and_with_what_turns_it(result: S
     assert lead_text(dataclasses.replace(told, swings=(swing,))).endswith("turn which system is better: none.")
 
 
+@pytest.mark.parametrize("bad", [{"workloads": ("lstm", "lstm")}, {"systems": ("edge_tpu", "mensa_g", "edge_tpu")}])
+def test_what_stands_there_twice_would_count_twice_and_is_refused(bad: dict[str, tuple[str, ...]]) -> None:
+    with pytest.raises(UsageError, match=r"--(workloads|systems): (lstm|edge_tpu) stands there twice"):
+        SensitivityRequest(**bad)
+
+
 @pytest.mark.parametrize("bad", [{"runs": 0}, {"prices": 0}])
 def test_no_draws_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="at least 1"):

@@ -11,6 +11,7 @@ from mensa_sim.flow import DEFAULT_FLOW, FLOWS
 from mensa_sim.io.at_hand import Given, file_of
 from mensa_sim.io.progress import Progress, silent
 from mensa_sim.lookup import either
+from mensa_sim.names import repeated
 from mensa_sim.objective import DEFAULT_OBJECTIVE, OBJECTIVES
 from mensa_sim.records import dataclass
 from mensa_sim.study.request.fields import Overrides, StudyRequest, spelled
@@ -78,7 +79,7 @@ class DecideRequest(StudyRequest):
             if len(named) < least:
                 raise UsageError(few)
             if len(set(named)) < len(named):
-                raise UsageError(f"{name}: {max(named, key=named.count)} stands there twice")
+                raise UsageError(f"{name}: {repeated(named)[0]} stands there twice")
             object.__setattr__(self, name, named)
         for name in ("workloads", "systems"):
             called = [name_of_file(each) for each in getattr(self, name)]

@@ -5,6 +5,7 @@ from dataclasses import field
 
 from mensa_sim.errors import UsageError
 from mensa_sim.io.at_hand import Given, file_of
+from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.study.reproduce.request import SYSTEMS, ReproduceRequest
 from mensa_sim.study.request.fields import spelled
@@ -42,6 +43,9 @@ class SensitivityRequest(ReproduceRequest):
         if self.models and self.workloads:
             raise UsageError("--models and --workloads: give one of the two")
         for name in ("workloads", "systems"):
-            object.__setattr__(self, name, tuple(str(file_of(each)) for each in getattr(self, name)))
-        if len(set(map(str, self.systems))) < 2:
+            named = tuple(str(file_of(each)) for each in getattr(self, name))
+            if twice := repeated(named):
+                raise UsageError(f"--{name}: {twice[0]} stands there twice")
+            object.__setattr__(self, name, named)
+        if len(self.systems) < 2:
             raise UsageError("--systems: name at least two systems, as in edge_tpu,mensa_g")
