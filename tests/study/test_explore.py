@@ -24,6 +24,7 @@ from mensa_sim.report.explore.files import explore_summary
 from mensa_sim.study.explore import explore as explore_module
 from mensa_sim.study.explore.evaluate import Setup
 from mensa_sim.study.explore.front import dominates
+from mensa_sim.study.explore.metrics import summary_metrics
 from mensa_sim.study.explore.result import ExploreResult
 from mensa_sim.study.explore.study_file import DesignOutcome
 from mensa_sim.study.explore.workers import Local
@@ -353,3 +354,9 @@ def test_a_flow_that_a_systems_file_states_is_that_of_its_exploration_and_of_ref
         assert api.run(tmp_path / "block.yaml", system=file).main.energy_pj == ran.main.energy_pj
     assert found["homes"].designs[0].metrics["energy_pj"] < found["layers"].designs[0].metrics["energy_pj"]
     assert found["homes"].references[0].metrics["energy_pj"] < found["layers"].references[0].metrics["energy_pj"]
+
+
+@pytest.mark.parametrize(("handoffs", "mean"), [((3.0, 2.0), 2.5), ((1.0, 0.0), 0.5)])
+def test_what_may_be_0_has_one_kind_of_mean_in_every_design(handoffs: tuple[float, float], mean: float) -> None:
+    rows = [{"latency_ps": latency, "handoffs": each} for latency, each in zip((2.0, 8.0), handoffs, strict=True)]
+    assert summary_metrics("geometric_mean", {}, rows) == {"latency_ps": pytest.approx(4), "handoffs": mean}

@@ -228,7 +228,7 @@ def summary_metrics(
 ) -> dict[str, float]:
     """What tables show of every design: the metrics over all workloads and all scenarios, and those of the hardware.
 
-    A metric that one of them has not is absent.
+    A metric that one of them has not is absent; of one that may be 0 the mean stands in a geometric one's place.
     """
     found: dict[str, float] = {}
     for names, rows in ((RUN, workloads), ([f"{PREFIX}{n}" for n in WHOLE], [prefixed(row) for row in scenarios])):
@@ -236,8 +236,10 @@ def summary_metrics(
             values = [row[name] for row in rows if name in row]
             if not values or len(values) < len(rows):
                 continue
-            direction: Direction = "maximize" if name.split(".")[-1] in MORE_IS_BETTER else "minimize"
-            usable: Over = "mean" if over == "geometric_mean" and min(values) <= 0 else over
+            last = name.split(".")[-1]
+            direction: Direction = "maximize" if last in MORE_IS_BETTER else "minimize"
+            zero = last in MAY_BE_ZERO or min(values) <= 0
+            usable: Over = "mean" if over == "geometric_mean" and zero else over
             found[name] = over_workloads(
                 SearchObjective(name=name, metric=name, direction=direction, over=usable), values
             )
