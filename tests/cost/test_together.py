@@ -56,7 +56,8 @@ def test_layers_searched_together_cost_what_each_costs_alone(data: st.DataObject
         jobs.append((layer, Steps(nest=layer.nest, steps=steps, resident=False), replace(spec, levels=tuple(levels))))
     target = (MEMORY, energy_of(spec), data.draw(st.sampled_from(["latency", "energy", "edp"])))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "_FEW", 0)
+        patch.setattr(search, "_ALL", data.draw(st.sampled_from([0, search._ALL])))
+        patch.setattr(candidates, "_FEW", 0)
         patch.setattr(search, "_WHOLE", data.draw(st.sampled_from([0, search._WHOLE])))
         patch.setattr(candidates, "_FIRST", 4)
         patch.setattr(candidates, "_PIECE", 50)

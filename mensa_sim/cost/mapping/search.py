@@ -46,10 +46,10 @@ def limits_of(unrolling: Unrolling, limits: Mapping[str, int] = LIMITS) -> dict[
     return {dim: sum(limits[member] for member in split_dims(dim)) for dim in unrolling.dims}
 
 
-_FEW = 512
-"""Entries that are all priced in every order, as telling which of them may win takes longer: a choice."""
 _WHOLE = 1024
 """Entries of a nest, in the mean, above which chains are told apart first behind a single SRAM too: a choice."""
+_ALL = 128
+"""Chains around which all of the next stage are taken, as telling which of them may win takes longer: a choice."""
 _FIRST = 3
 """Chains of each nest that are followed to their end at first, to have something to compare with: a choice."""
 _SOME = 50
@@ -143,7 +143,7 @@ class Search:
     def _promising(self, residencies: Sequence[BufferCase]) -> Candidates:
         """The candidates over those chains that may hold a winner of any residency."""
         if sum(task.entries for task in self.tasks) <= _WHOLE * len(self.tasks) and self.whole is not None:
-            return self.whole if len(self.whole) <= _FEW else self.whole.hopeful(residencies)
+            return self.whole.hopeful(residencies)
 
         anything = reached = np.full((2, len(residencies), len(self.tasks)), np.inf)
         lowest = [self.floors.demand(case) for case in residencies]
@@ -181,12 +181,12 @@ class Search:
             return best(self._space(few, last).reached(residencies), few.task) if len(few.task) else anything
 
         some = first_chains(self._pool)
-        deep = self._inner_stages > 0
-        told = not deep or np.bincount(some.task).max() > _FIRST  # all are followed otherwise
-        some, floors = floored(some if told else grown(self._pool, some))
+        while len(some.tiles) <= self._inner_stages and len(some.task) <= _ALL:
+            some = grown(self._pool, some)
+        some, floors = floored(some)
         reached = followed(some, floors, _FIRST)
         some = picked(some, np.flatnonzero(near(floors, some.task, reached).any(axis=0)))
-        some = grown(self._pool, some) if told and deep else some
+        some = grown(self._pool, some) if len(some.tiles) <= self._inner_stages else some
         while len(some.task):
             some, floors = floored(some, hopeful=True)
             for task in set(np.flatnonzero(np.bincount(some.task) > _SOME).tolist()) - last.keys() if timed else ():

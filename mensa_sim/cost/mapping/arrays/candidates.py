@@ -133,6 +133,8 @@ class Candidates:
     ) -> "Candidates":
         """Those of all entries that may hold a winner of any residency: their bound is not above what others reach,
         [figure, residency, task]; if that is not known, what some `count` of each nest do."""
+        if len(self) <= _FEW:
+            return self
         task, tasks = self.task_of_entry, len(self._pool.tasks)
         bounds = np.concatenate([figures.best(residencies) for _, figures in self.bounds()], axis=-1)
         first: Bools = np.zeros(len(self), dtype=bool)
