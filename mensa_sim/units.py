@@ -39,6 +39,16 @@ def transfer_ps(size_bytes: int, bandwidth_bytes_per_s: float) -> int:
     return -(-size_bytes * PS_PER_S * per // bandwidth)
 
 
+def moved_bytes(time_ps: int, bandwidth_bytes_per_s: float) -> int:
+    """The whole bytes that pass in a time.
+
+    >>> moved_bytes(1099, bandwidth_bytes_per_s=32e9)
+    35
+    """
+    bandwidth, per = bandwidth_bytes_per_s.as_integer_ratio()
+    return time_ps * bandwidth // (PS_PER_S * per)
+
+
 def seconds_to_ps(seconds: float) -> int:
     """Seconds as integer picoseconds, to the nearest; `ValueError` for what is not finite there."""
     return _whole(seconds * PS_PER_S, f"{seconds} s")

@@ -13,7 +13,7 @@ from mensa_sim.simulate.plan.options import Options
 from mensa_sim.simulate.plan.plan import Plan, PlannedUnit
 from mensa_sim.simulate.plan.residency import Pinned, pin
 from mensa_sim.simulate.plan.variants import Variant
-from mensa_sim.units import transfer_ps
+from mensa_sim.units import moved_bytes, transfer_ps
 
 Least = tuple[int, float]
 """Time in ps and dynamic energy in pJ."""
@@ -36,8 +36,8 @@ class OnAccelerator:
 
     units: Mapping[int, Alone]
     """By place, each beside all that may come early."""
-    unaided: Mapping[int, Alone]
-    """Each with nothing that has come early."""
+    variants: Mapping[int, Variant]
+    """How each runs."""
     busy_ps: int
     """Of all of them, one after another."""
     energy_pj: float
@@ -69,7 +69,7 @@ class PlanFloor:
                 after[index].append(number)
         self._after = after
         self._order = _in_order(plan)
-        self._chain = all(after[later] == [before] for before, later in pairwise(self._order))
+        self._serial = _is_serial(plan, self._order, after)
         crossings = [copy.crossings for copy in plan.copies]
         self._copies_ps = [sum(each.latency_ps + each.alone_ps for each in some) for some in crossings]
         self._all_copies_ps = sum(self._copies_ps)
@@ -78,7 +78,7 @@ class PlanFloor:
         for unit in plan.units:
             own.setdefault(unit.accelerator, []).append((unit.index, unit.layers))
         self._known: dict[str, dict[KeptParameters | None, Turns]] = {
-            name: costs.made_once(name, ("floor", tuple(units), plan.data, options), dict)
+            name: costs.made_once(name, ("floor", tuple(units), plan.data, options, self._serial), dict)
             for name, units in own.items()
         }
         self._own = {name: self.on(name, plan.data.parameters_on(name)) for name in own}
@@ -87,7 +87,7 @@ class PlanFloor:
         """What its units take at least beside those parameters."""
         known = self._known[accelerator]
         if kept not in known:
-            known[kept] = _on(self._plan, self._costs, self._options, accelerator, kept)
+            known[kept] = _on(self._plan, self._costs, self._options, accelerator, kept, serial=self._serial)
         return known[kept]
 
     def choose(self, accelerator: str, kept: KeptParameters) -> None:
@@ -99,27 +99,34 @@ class PlanFloor:
         own = {**self._own, accelerator: self.on(accelerator, kept)}.values()
         return [self._least(parts) for parts in zip(*own, strict=True)]
 
-    def is_exact(self, accelerator: str, kept: KeptParameters | None) -> bool:
-        """Whether the inferences take just that, as a simulation would show.
+    def exact(self, accelerator: str, kept: KeptParameters | None) -> list[Least] | None:
+        """What each inference takes, as a simulation would show; none where that is not known.
 
-        Of a chain, where one thing happens at a time: if all that may come early has the time to.
+        Known where one thing happens at a time and just the next unit's parameters come early.
         """
         own = {**self._own, accelerator: self.on(accelerator, kept)}
-        if not self._chain or self._costs.system.turns:
-            return False
-        return all(self._comes_in_time({name: turns[inference] for name, turns in own.items()}) for inference in (0, 1))
+        if not self._serial or self._costs.system.turns:
+            return None
+        found: list[Least] = []
+        for parts in zip(*own.values(), strict=True):
+            time_ps = self._serial_ps(dict(zip(own, parts, strict=True)))
+            if time_ps is None:
+                return None
+            found.append((time_ps, self._least(parts)[1]))
+        return found
 
-    def _comes_in_time(self, own: Mapping[str, OnAccelerator]) -> bool:
-        """Whether, from the start of a unit to that of the next one there, its channel is free for what comes early.
+    def _serial_ps(self, own: Mapping[str, OnAccelerator]) -> int | None:
+        """The time of all units and copies one after another.
 
-        A unit may go without where that takes it no longer.
+        From the start of a unit to that of the next one there, what that needs comes while the channel is free.
         """
         fetching = [
             self._channel[name] for name, part in own.items() if any(each.early_bytes for each in part.units.values())
         ]
         if len(set(fetching)) < len(fetching) or not all(part.certain for part in own.values()):
-            return False
-        now_ps, used_ps = 0, dict.fromkeys(self._costs.system.memories, 0)
+            return None
+        memories = self._costs.system.memories
+        now_ps, used_ps = 0, dict.fromkeys(memories, 0)
         before_ps: dict[str, int] = {}
         """By accelerator, for how long its channel had been free when its last unit began."""
         for index in self._order:
@@ -132,20 +139,19 @@ class PlanFloor:
             name = self._plan.units[index].accelerator
             unit, channel = own[name].units[index], self._channel[name]
             free_ps = now_ps - used_ps[channel]
-            if unit.early_bytes and free_ps - before_ps.get(name, free_ps) < transfer_ps(
-                unit.early_bytes, self._costs.system.memories[channel].effective_bytes_per_s
-            ):
-                if own[name].unaided[index].time_ps != unit.time_ps:
-                    return False
-                unit = own[name].unaided[index]
+            if unit.early_bytes:
+                bandwidth = memories[channel].effective_bytes_per_s
+                come_bytes = moved_bytes(free_ps - before_ps.get(name, free_ps), bandwidth)
+                if come_bytes < unit.early_bytes:
+                    unit = _alone(own[name].variants[index], bandwidth, come_bytes)
             before_ps[name] = free_ps
             now_ps += unit.time_ps
             used_ps[channel] += unit.channel_ps
-        return True
+        return now_ps
 
     def _least(self, parts: Sequence[OnAccelerator]) -> Least:
         energy_pj = math.fsum([self._copies_pj, *(part.energy_pj for part in parts)])
-        if self._chain:
+        if self._serial:
             return self._all_copies_ps + sum(part.busy_ps for part in parts), energy_pj
         units_ps = {index: unit.time_ps for part in parts for index, unit in part.units.items()}
         times_ps = [*(units_ps[index] for index in range(len(units_ps))), *self._copies_ps]
@@ -167,6 +173,26 @@ def _in_order(plan: Plan) -> list[int]:
     return sorted(range(len(places)), key=places.__getitem__)
 
 
+def _is_serial(plan: Plan, order: Sequence[int], after: Mapping[int, Sequence[int]]) -> bool:
+    """Whether units and copies run one at a time, in that order: each after all before it.
+
+    It waits for the one before it, or for one from which on its accelerator is busy with those before it, as of units
+    that are ready the first goes first, but for one whose input lies there.
+    """
+    place = {index: number for number, index in enumerate(order)}
+    row, accelerator = 0, None
+    """Where the last units in a row of one accelerator begin, and which that is."""
+    for number, index in enumerate(order):
+        unit = plan.units[index] if index < len(plan.units) else None
+        if unit is None or unit.accelerator != accelerator:
+            row, accelerator = number, None if unit is None else unit.accelerator
+        if max([place[before] for before in after[index]], default=-1) < row - 1:
+            return False
+        if unit is not None and unit.feeds is not None and place[unit.feeds] != number + 1:
+            return False
+    return True
+
+
 def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None:
     """The floor of a plan; none where what a unit finds on chip depends on more than which units ran before it."""
     if costs.system.gated or plan.sharing or plan.multicasts or any(unit.home is not None for unit in plan.units):
@@ -174,14 +200,16 @@ def floor_of(plan: Plan, costs: CostTable, options: Options) -> PlanFloor | None
     return PlanFloor(plan, costs, options)
 
 
-def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: KeptParameters | None) -> Turns:
+def _on(
+    plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: KeptParameters | None, *, serial: bool
+) -> Turns:
     if kept is not None:
         fitted = with_room(plan, costs, options, accelerator, kept.room_bytes)
         plan = replace(fitted, data=plan.data.with_parameters(kept))
     pinned = pin([plan], costs.system, accelerator, options.parameters)
     bandwidth = costs.system.memory_of(accelerator).effective_bytes_per_s
     own = [unit for unit in plan.units if unit.accelerator == accelerator]
-    in_turn = pinned.room_bytes is not None and _in_turn(plan, own)
+    in_turn = pinned.room_bytes is not None and (serial or _in_turn(plan, own))
 
     def turn(loaded: set[int]) -> OnAccelerator:
         chosen = _variants(plan, own, loaded, options)
@@ -191,10 +219,7 @@ def _on(plan: Plan, costs: CostTable, options: Options, accelerator: str, kept: 
         used = all(unit.early_bytes == (0 if index in loaded else early.get(index, 0)) for index, unit in units.items())
         return OnAccelerator(
             units=units,
-            unaided={
-                index: _alone(chosen[index], bandwidth, 0) if each.early_bytes else each
-                for index, each in units.items()
-            },
+            variants=chosen,
             busy_ps=sum(unit.time_ps for unit in units.values()),
             energy_pj=math.fsum(pj for stage in stages for pj in stage.energies_pj),
             certain=used and in_turn,

@@ -282,7 +282,7 @@ def _with_parameters(
             if place and kept is not None:
                 fitted = with_room(before, placement.costs, on_chip, name, kept.room_bytes)
                 own = replace(fitted, data=before.data.with_parameters(kept))
-            foreseen = floor.beside(name, kept) if floor is not None and floor.is_exact(name, kept) else None
+            foreseen = None if floor is None else floor.exact(name, kept)
             found[place] = TriedPlan(placement=placement, on_chip=on_chip, plan=own, foreseen=foreseen)
         best = best_of([found[place] for place in sorted(found)])
         chosen = next(ways[place] for place, each in found.items() if each is best)
