@@ -226,6 +226,7 @@ def test_a_measurement_that_no_prediction_compares_with_is_a_failure_and_no_infi
     assert mean == abs(data["rows"][0]["error_percent"])
     assert [(row["system"], row["metric"]) for row in data["failures"]] == [("coral_usb3", "latency_ms")]
     assert "1e-310" in data["failures"][0]["reason"]
+    assert {path.name, "one.yaml", "accelerator_specs/systems/coral_usb2.yaml"} <= set(data["inputs"])
 
 
 def test_a_row_that_the_model_refuses_is_a_failure_with_its_reason_and_never_a_number(tmp_path: Path) -> None:

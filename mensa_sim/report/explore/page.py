@@ -87,9 +87,10 @@ def explore_figures(result: ExploreResult) -> dict[str, Drawn]:
 def _reading(result: ExploreResult) -> str:
     file = result.space.file
     over = {"mean": "arithmetic mean", "geometric_mean": "geometric mean", "worst": "worst"}[file.over]
+    zero = ", of what may be 0 the arithmetic one" if file.over == "geometric_mean" else ""
     one = {"workloads": "one inference of", "scenarios": "a run of the scenario"}
     kinds = [
-        f"the {over} over {len(names)} {kind}" if len(names) > 1 else f"{one[kind]} {names[0]}"
+        f"the {over} over {len(names)} {kind}{zero}" if len(names) > 1 else f"{one[kind]} {names[0]}"
         for kind, names in (("workloads", file.workloads), ("scenarios", file.scenarios))
         if names
     ]

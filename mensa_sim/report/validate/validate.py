@@ -11,6 +11,7 @@ from mensa_sim.io.csv_text import csv_of
 from mensa_sim.io.json_text import picked, plain, present
 from mensa_sim.report.page.colours import looks
 from mensa_sim.report.page.figure import Drawn, Figure, Trace, parity_figure, scatter, shown
+from mensa_sim.report.page.output_folder import provenance_summary
 from mensa_sim.report.page.page import drawn_block, heading, paragraph, sheet_block, table_block
 from mensa_sim.report.page.quantities import setting_text
 from mensa_sim.report.page.report import Report
@@ -52,6 +53,7 @@ def validation_data(result: ValidateResult) -> dict[str, object]:
             {**picked(each.measurement, "workload", "system", "metric"), "reason": each.reason}
             for each in result.failures
         ],
+        **provenance_summary(result),
     }
 
 
