@@ -16,7 +16,7 @@ from mensa_sim.hardware.array.levels import Level
 from mensa_sim.hardware.array.pe_array import Axis, PeArray
 from mensa_sim.hardware.files import load_system
 from mensa_sim.hardware.memory import Memory
-from mensa_sim.workload.dims import OPERANDS
+from mensa_sim.workload.dims import OPERANDS, Operand
 from mensa_sim.workload.layer import LoopNest
 
 SYSTEM = load_system("edge_tpu")
@@ -125,6 +125,55 @@ def test_a_level_that_holds_tiles_of_two_stages_has_room_for_smaller_ones_of_the
     spec = replace(spec, dataflow=dataflow, macs_per_pe=2, accumulator_bits=16)
     srams = (inner, outer, replace(sums, serves=("output",)))
     assert larger_registers_over_smaller(spec, srams, nest, 488) <= 1 + 1e-9
+
+
+def test_deep_levels_that_hold_no_tile_beside_another_refuse_the_layer() -> None:
+    spec = load_system("edge_tpu").accelerators[0].array
+    dataflow = replace(spec.dataflow, axes=(Axis(size=6, dims=("OX*OY", "K")),))
+    serves: list[tuple[Operand, ...]] = [OPERANDS, ("output",), ("output",), OPERANDS, ("weight",)]
+    srams = tuple(
+        Level(name=f"level{place}", serves=each, capacity_bytes=size, read_bits=8, write_bits=8)
+        for place, (each, size) in enumerate(zip(serves, (2, 4, 3, 9, 9), strict=True))
+    )
+    spec = replace(spec, dataflow=dataflow, macs_per_pe=1, rates={}, levels=srams)
+    assert best(LoopNest(G=3), spec, MEMORY, model_of(spec), "latency") is None
+
+
+def test_chains_that_others_leave_behind_hold_no_winner(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inputs pass three levels more, so that they lie in the first beside weights of a later stage."""
+    spec = load_system("edge_tpu").accelerators[0].array
+    axes = (Axis(size=1, dims=("FY", "C")), Axis(size=2, dims=("K", "OY")))
+    dataflow = replace(spec.dataflow, axes=axes, stationary="output", pipeline_cycles=0)
+    first = Level(
+        name="first", serves=("input", "weight"), capacity_bytes=22, read_bits=64, write_bits=128, min_bits=16
+    )
+    inputs = (replace(first, name=f"inputs{size}", serves=("input",), capacity_bytes=size) for size in (64, 23, 22))
+    spec = replace(spec, dataflow=dataflow, macs_per_pe=2, rates={}, accumulator_bits=16, levels=(first, *inputs))
+    nest = LoopNest(K=5, C=4, OY=3, OX=5, stride_y=2, input_height=4, input_width=2)
+    left = best(nest, spec, MEMORY, model_of(spec), "edp")
+    monkeypatch.setattr(search.Fronts, "unbeaten", lambda _, some: some)
+    every = best(nest, spec, MEMORY, model_of(spec), "edp")
+    assert left is not None
+    assert every is not None
+    assert figure(left) == figure(every)
+
+
+def test_sums_that_are_final_before_they_leave_may_have_any_width() -> None:
+    """Even narrower than what they end as: what is least of both widths leaves no mapping out."""
+    spec = load_system("edge_tpu").accelerators[0].array
+    axes = (Axis(size=6, dims=("B",)), Axis(size=4, dims=("OX",)), Axis(size=6, dims=("K",)))
+    dataflow = replace(spec.dataflow, axes=axes, stationary="input", pipeline_cycles=3)
+    first = Level(
+        name="first", serves=("output", "weight"), capacity_bytes=32, read_bits=64, write_bits=128, min_bits=8
+    )
+    first = replace(first, ports="per_operand")
+    second = replace(first, name="second", capacity_bytes=64, min_bits=64, double_buffered=False, waits=True)
+    third = replace(first, name="third", serves=OPERANDS, capacity_bytes=204, waits=True)
+    spec = replace(spec, dataflow=dataflow, macs_per_pe=1, rates={}, levels=(first, second, third))
+    nest = LoopNest(G=3, K=4, C=4, OX=4, FY=2, input_width=5)
+    machines = [replace(spec, accumulator_bits=bits) for bits in (3, 6)]
+    costs = [best(nest, machine, MEMORY, model_of(spec), "latency") for machine in machines]
+    assert len({figure(cost) for cost in costs if cost is not None}) == 1
 
 
 @given(data=st.data())

@@ -107,6 +107,16 @@ def test_data_that_does_not_fit_its_shape_is_refused_by_name(tmp_path: Path) -> 
     assert "constant w of shape [6, 4] holds data for 23 elements, not 24" in refusal(changed(tmp_path, cut))
 
 
+def test_an_order_of_axes_that_misses_one_is_refused_by_node(tmp_path: Path) -> None:
+    """The shape that a file states is taken for what comes out."""
+    path = save(tmp_path, [node("Transpose", "x", perm=[0, 0, 1])], inputs={"x": [2, 3, 4]})
+    model = onnx.load(str(path))
+    (output,) = model.graph.output
+    output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, onnx.TensorProto.FLOAT, [2, 2, 3]))
+    path.write_bytes(model.SerializeToString())
+    assert "[0, 0, 1] is no order of the 3 axes that it reads" in refusal(path)
+
+
 def test_complex_numbers_are_held_as_pairs(tmp_path: Path) -> None:
     def retype(graph: Any) -> None:
         (weight,) = graph.initializer

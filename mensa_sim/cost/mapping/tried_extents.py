@@ -33,7 +33,7 @@ class TriedExtents:
         """Of the sets of extents along each dim, [dim][set], the one of each tile of a nest: [dim][tile]."""
         self._pool, self._task = pool, task
         self.sets, self.which = sets, np.stack(which)
-        lengths = [np.array([len(each) for each in own]) for own in sets]
+        lengths = [np.array([len(each) for each in own], np.intp) for own in sets]  # none where nothing fits
         self.extents: list[Floats] = [np.array([one for each in own for one in each], np.float64) for own in sets]
         """[dim][option] Those of all sets, one behind another."""
         self.first: Indices = np.stack(

@@ -9,6 +9,7 @@ precision comes from the workload, not from the model.
 import math
 from collections.abc import Mapping, Sequence
 
+from mensa_sim.errors import TraceError
 from mensa_sim.workload.build.operation import Role, Spot, Tensor, permuting
 from mensa_sim.workload.operators.call import Call, Handler
 from mensa_sim.workload.operators.elementwise import elementwise
@@ -20,8 +21,10 @@ def view(spot: Spot, *, data: Tensor, output: Tensor, operator: str = "view") ->
 
 
 def permute(spot: Spot, *, data: Tensor, output: Tensor, order: Sequence[int], operator: str = "permute") -> None:
-    """Axes in another order; free where only axes of size one move."""
+    """Axes in another order; free where only axes of size one move. Raises `TraceError` where an axis is missing."""
     axes = tuple(axis % len(order) for axis in order)
+    if sorted(axes) != list(range(len(data.shape))):
+        raise TraceError(f"{spot.site.node}: {list(order)} is no order of the {len(data.shape)} axes that it reads")
     spot.add(operator, role=permuting(axes, data.shape), reads=(data,), writes=(_kept(data, output),), order=axes)
 
 
