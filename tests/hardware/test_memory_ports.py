@@ -56,7 +56,10 @@ def test_each_way_in_has_its_bandwidth_and_energy_and_one_of_them_the_background
 def test_what_one_way_in_has_written_another_reads_without_a_copy(two_ways: Path) -> None:
     pins = {"layers.0.gate": "lpddr5_pim", "layers.0.up": "phone_npu"}
     on: dict[str, Any] = {"system": str(two_ways), "baseline": str(two_ways), "scheduler": "greedy", "pins": pins}
-    result = ms.run("smollm2_135m", new_tokens=2, **on)
+    shape = {"layers": 2, "hidden": 64, "intermediate": 96, "heads": 4, "kv_heads": 2, "head_dim": 32, "vocab": 500}
+    lengths = {"prompt_tokens": 64, "new_tokens": 2}
+    model = {"model": "mensa_sim.workload.models.decoder:Decoder", "arguments": shape, "generate": lengths}
+    result = ms.run({"name": "small", **model, "weight_bits": 4}, **on)
     assert result.main.handoffs > 0
     assert not any(span.kind == "transfer" for span in result.main.timeline.spans)
     assert result.answer is not None

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 
+from mensa_sim.cost.prices.memo import PriceMemo
 from mensa_sim.hardware.files import load_system
 from mensa_sim.schedule.schedule import Schedule
 from mensa_sim.simulate.metrics.inference import Metrics
@@ -66,6 +67,7 @@ def test_the_shares_of_the_causes_are_the_whole_difference_and_small_ones_are_no
     assert reasons_to_differ(schedule("period", value), after, causes) == ()
 
 
+MEMO = PriceMemo()
 CASES = [
     ("mensa_g", "mobilenet_v1_025_128", "heft"),
     ("base_hb", "small_cnn", "greedy"),
@@ -78,7 +80,7 @@ CASES = [
 
 def ran(system: str, workload: str, scheduler: str, options: Options, **goal: Any) -> SystemResult:
     found = Goal(scheduler=scheduler, **goal)
-    return evaluate(load_workload(workload), load_system(system), found, on_chip=options)
+    return evaluate(load_workload(workload), load_system(system), found, on_chip=options, memo=MEMO)
 
 
 @pytest.mark.parametrize(("system", "workload", "scheduler"), CASES)
