@@ -154,7 +154,7 @@ class LayerTiles:
 
 def _reads_all(read: Read, layer: Layer) -> bool:
     """Whether a nest leaves out nothing of the rows between those that a tile reads, which come whole."""
-    if layer.nest is None or layer.further_rows or read.skips or not read.in_rows:
+    if layer.nest is None or layer.further_rows or read.block > 1 or read.skips or not read.in_rows:
         return False
     window = window_of(layer.nest)
     across = window.y if is_matrix(layer.nest) else window.x
