@@ -32,12 +32,12 @@ class Fed:
 def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: int = 0) -> LayerCost:
     """The cost with its traffic where `fed` says; tiles, cycles and the accelerator's own levels stay as they are.
 
+    An array that waits for its inputs or outputs does for those that lie elsewhere too, and for what comes meanwhile.
     `beside` are the bytes of its input that the cost takes from the accelerator's own level already: of what is left,
     each part has its share of every fetch.
     """
-    traffic, taken, output, heard_bytes = _parted(
-        cost.traffic, layer, system.accelerator(cost.accelerator), fed, beside
-    )
+    placed = system.accelerator(cost.accelerator)
+    traffic, taken, output, heard_bytes = _parted(cost.traffic, layer, placed, fed, beside)
     kept = tuple(each for each in traffic if each.read_bytes or each.write_bytes)
     reads = sum(each.read_bytes for each in kept if each.level == MEMORY)
     writes = sum(each.write_bytes for each in kept if each.level == MEMORY)
@@ -48,12 +48,16 @@ def moved_cost(cost: LayerCost, layer: Layer, system: System, fed: Fed, beside: 
     if reads + writes:
         pj[MEMORY] = max(0.0, rest_pj)
     ways = [*zip((way for way, _ in fed.inputs), taken, strict=True), *zip(fed.output or (), output, strict=False)]
+    feeds = _joined(feed for way, size in ways if size for feed in _feeds(way, size))
+    ends: tuple[tuple[object, Operand], ...] = ((fed.inputs, "input"), (fed.output, "output"))
+    waits = any(there and placed.array.waits_for(operand) for there, operand in ends)
     return cost.changed(
         traffic=kept,
         head_bytes=min(cost.head_bytes, reads),
         tail_bytes=min(cost.tail_bytes, writes),
         dynamic_pj=pj,
-        feeds=(*cost.feeds, *_joined(feed for way, size in ways if size for feed in _feeds(way, size))),
+        feeds=(*cost.feeds, *feeds),
+        overlap=cost.overlap and not (feeds and layer.nest and waits),
         heard_bytes=heard_bytes,
     )
 

@@ -28,6 +28,7 @@ from mensa_sim.simulate.scenario.arrivals import Trace
 from mensa_sim.simulate.scenario.run import Scheduled, simulate_scenario
 from mensa_sim.simulate.scenario.scenario import Scenario, Stream
 from mensa_sim.workload.graph import LayerGraph
+from mensa_sim.workload.load import load_workload
 
 CAPACITY = 32 * KIB
 TIGHT = pool(2, activation_kib=1, shared_kib=32)
@@ -203,3 +204,18 @@ def test_a_home_in_a_memory_that_is_not_on_the_chip_is_refused():
     big = DataPlan(flow="homes", homes=(Home(tensor="a", home="slc", size_bytes=9 * KIB),))
     with pytest.raises(UsageError, match="a cannot live in slc with 9216 bytes"):
         simulate(graph, costs, where, FULL, big)
+
+
+def test_an_array_that_waits_for_memory_waits_as_long_for_a_shared_one_that_is_as_fast() -> None:
+    """Eyeriss computes beside none of its rows, wherever they come from."""
+    link = {"bandwidth_bytes_per_s": 480_000_000, "efficiency": 1.0}
+    memories = {"dram": {"kind": "eyeriss_dram", **link}, "slc": {"kind": "sram", "capacity_bytes": 2**20, **link}}
+    eyeriss = {"spec": str(shipped_files("accelerators")["eyeriss_v1"]), "memory": "dram"}
+    system = load_system({"name": "beside_slc", "memories": memories, "accelerators": [eyeriss]})
+    conv = {"operator": "conv2d", "dims": {"K": 16, "C": 16, "OY": 56, "OX": 56, "FY": 3, "FX": 3}, "padding": "same"}
+    layers = [{"name": "a", **conv}, {"name": "b", **conv, "inputs": ["a"]}]
+    graph = load_workload({"name": "two", "layers": layers, "parameter_bits": 16, "activation_bits": 16})
+    costs, assignment = price(graph, system), dict.fromkeys("ab", "eyeriss_v1")
+    home = Home(tensor="a", home="slc", size_bytes=graph["a"].output_bytes)
+    took = [simulate(graph, costs, assignment, FULL, data) for data in (LAYER_BY_LAYER, DataPlan(homes=(home,)))]
+    assert took[1].end_ps == pytest.approx(took[0].end_ps, abs=10)
