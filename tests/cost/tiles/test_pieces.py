@@ -153,19 +153,21 @@ def test_readers_of_pieces_that_share_an_operand_wait_for_all_of_them():
     assert one_by_one == {("a#1", "b#1"): 32, ("a#2", "b#2"): 32}
 
 
-def test_heads_take_their_part_of_both_operands():
-    """Four heads of 8 x 8 products: a piece of two heads reads half of either operand."""
+@pytest.mark.parametrize("names", [("q", "k"), ("both",)])
+def test_heads_take_their_part_of_both_operands(names: tuple[str, ...]) -> None:
+    """Four heads of 8 x 8 products: a piece of two heads reads half of either, in tensors of their own or one."""
+    size_bytes = 384 // len(names)
     nest = LoopNest(G=4, K=8, C=6, OX=8, input_width=8)
     product_layer = Layer(name="qk", operator="bmm", nest=nest, input_bytes=2 * 4 * 48, output_bytes=4 * 64)
-    sources = [Layer(name=name, operator="copy", input_bytes=192, output_bytes=192) for name in ("q", "k")]
+    sources = [Layer(name=name, operator="copy", input_bytes=size_bytes, output_bytes=size_bytes) for name in names]
     graph = LayerGraph(
         name="net",
         layers=(*sources, product_layer),
-        edges=tuple(Edge(producer=name, consumer="qk", size_bytes=192) for name in ("q", "k")),
+        edges=tuple(Edge(producer=name, consumer="qk", size_bytes=size_bytes) for name in names),
     )
     cut = cut_graph(graph, {"qk": Cut(axis="groups", sizes=(2, 2))})
     assert {(e.producer, e.consumer): e.size_bytes for e in cut.edges} == {
-        (source, f"qk#{number}"): 96 for source in ("q", "k") for number in (1, 2)
+        (source, f"qk#{number}"): size_bytes // 2 for source in names for number in (1, 2)
     }
     assert [layer.macs for layer in cut.layers if layer.nest] == [2 * 8 * 6 * 8] * 2
 
