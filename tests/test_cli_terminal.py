@@ -353,6 +353,10 @@ def test_who_takes_a_scenario_for_a_workload_is_told_that_it_is_one(folder: Path
     assert str(called("trace own.yaml").exception) == "own.yaml: is a scenario of several workloads: name one of them"
 
 
+def test_a_workload_whose_layers_would_count_twice_in_families_is_refused(folder: Path) -> None:
+    assert str(called("families lstm,small_cnn,lstm").exception) == "workloads: lstm stands there twice"
+
+
 @pytest.mark.parametrize("option", ["prompt", "new"])
 def test_no_length_of_an_answer_is_taken_for_a_scenario_and_left_out(option: str) -> None:
     refused = f"--{option}-tokens is for one workload; a stream has its own in the scenario's file: conversation"

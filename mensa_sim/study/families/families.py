@@ -4,7 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mensa_sim.cost.prices.memo import shared_memo
+from mensa_sim.errors import UsageError
+from mensa_sim.io.at_hand import file_of
 from mensa_sim.io.atomic import write_atomically
+from mensa_sim.names import repeated
 from mensa_sim.records import dataclass
 from mensa_sim.schedule.affinity import Affinity, affinities
 from mensa_sim.study.families.request import FamiliesRequest
@@ -60,6 +63,8 @@ def study_families(request: FamiliesRequest) -> FamilyStudy:
     placed = system_given(request.system)
     goal = Goal(objective=request.objective)
     names = request.workloads or MODELS
+    if twice := repeated(str(file_of(name)) for name in names):
+        raise UsageError(f"workloads: {twice[0]} stands there twice")
     graphs = [load_workload(name, allow_code=request.allow_code, cache=request.cache) for name in names]
     files = (*(file for name in names for file in workload_files_given(name)), *system_files_given(request.system))
     owned = [(graph.name, member) for graph in graphs for member in memberships(graph)]
