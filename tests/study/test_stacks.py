@@ -94,6 +94,16 @@ def test_a_stack_is_tried_wherever_it_may_run_and_gains_however_much_it_costs_th
     assert len(free) < len(tried)
 
 
+def test_layers_are_cut_once_more_around_what_was_placed(monkeypatch: pytest.MonkeyPatch) -> None:
+    memo, graph = PriceMemo(), load_workload("mobilenet_v1")
+    some = {layer.name for layer in graph.layers[2:5]}
+    edges = tuple(edge for edge in graph.edges if {edge.producer, edge.consumer} <= some)
+    placed = place(replace(graph, layers=graph.layers[2:5], edges=edges), load_system("mensa_g"), Goal(), memo)
+    twice = list(in_stacks(placed, Goal(), memo))
+    monkeypatch.setattr("mensa_sim.study.run.tiles.CUTS", 1)
+    assert len(twice) > len(list(in_stacks(placed, Goal(), memo)))
+
+
 def test_a_buffer_of_eight_kilobytes_serves_a_small_network_as_well_as_one_of_four() -> None:
     """More rows of a stack fit it than leave its second convolution room."""
     graph, memo, level = load_workload("mnist_cnn"), PriceMemo(), "accelerators.pascal.levels.activation_buffer"
