@@ -29,7 +29,7 @@ def written(tmp_path: Path, name: str, *, layers: int, more: str = "") -> Path:
 def speculating(tmp_path: Path, tokens: int, acceptance: float) -> Path:
     written(tmp_path, "draft", layers=1)
     more = f", speculation: {{draft: ./draft.yaml, tokens: {tokens}, acceptance: {acceptance}}}"
-    return written(tmp_path, "large", layers=3, more=more)
+    return written(tmp_path, "large", layers=2, more=more)
 
 
 def answered(file: Path) -> Answer:
@@ -42,7 +42,7 @@ def answered(file: Path) -> Answer:
 def apart(tmp_path_factory: pytest.TempPathFactory) -> tuple[Answer, Answer]:
     """The draft and the large model, each by itself."""
     folder = tmp_path_factory.mktemp("apart")
-    return answered(written(folder, "draft", layers=1)), answered(written(folder, "large", layers=3))
+    return answered(written(folder, "draft", layers=1)), answered(written(folder, "large", layers=2))
 
 
 @pytest.mark.parametrize(("tokens", "acceptance"), [(1, 0.3), (4, 0.8), (6, 0.0), (3, 1.0)])
@@ -85,7 +85,7 @@ def test_no_model_finds_on_chip_what_the_other_ones_steps_may_have_displaced(tmp
 
 
 def test_the_memories_hold_both_models(tmp_path: Path, apart: tuple[Answer, Answer]) -> None:
-    both = answered(speculating(tmp_path, 2, 0.5))
+    both = answered(speculating(tmp_path, 3, 0.5))
     draft, alone = apart
     held, parts = (sum(each.weights_held_bytes.values()) for each in (both, draft)), alone.weights_held_bytes
     assert next(held) == next(held) + sum(parts.values())
