@@ -86,7 +86,7 @@ def figure(cost: LayerCost, energy: EnergyModel, objective: str) -> float:
 @pytest.fixture(autouse=True, scope="module")
 def bounds_of_few_too() -> Iterator[None]:
     """Bounds rule out what holds no winner, and rooms what does not fit, however few the entries are."""
-    few = {"search._ALL": 0, "search._CHAINS": 4, "search._TURN": 3, "arrays.candidates._FEW": 0}
+    few = {"search._ALL": 0, "search._MANY": 2, "search._CHAINS": 4, "search._TURN": 3, "arrays.candidates._FEW": 0}
     with pytest.MonkeyPatch.context() as patch:
         for name, value in (few | {"tried_extents._FEW": 1, "tried_extents._MANY": 16}).items():
             patch.setattr(f"mensa_sim.cost.mapping.{name}", value)

@@ -173,11 +173,15 @@ class Search:
             return joined([chains for chains, _ in kept]), np.concatenate([floors for _, floors in kept], axis=-1)
 
         def followed(few: Chains, floors: Floats, count: int) -> Floats:
-            """What the chains of least floor reach: [figure, residency, task]."""
+            """What the chains of least floor reach, and where many are followed those with equal tiles in all stages
+            beyond: [figure, residency, task]."""
             few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
             while len(few.tiles) <= self._inner_stages and len(few.task):
                 few, floors = floored(grown(self._pool, few))
-                few = picked(few, np.flatnonzero(least(floors, few.task, count).any(axis=0)))
+                kept = least(floors, few.task, count).any(axis=0)
+                if count > _FIRST:
+                    kept |= few.tiles[-1] == few.tiles[-2]
+                few = picked(few, np.flatnonzero(kept))
             return best(self._space(few, last).reached(residencies), few.task) if len(few.task) else anything
 
         some = first_chains(self._pool)
