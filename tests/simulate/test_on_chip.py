@@ -274,15 +274,16 @@ def gated(spec_of: CostTable, wake_up_ps: int, residual: float) -> CostTable:
 
 
 def test_a_gated_accelerator_leaks_less_wakes_late_and_has_forgotten_its_parameters():
-    """Requests at 0 and 100: 30 of fetching, then idle; cut from 30 + 5 to 100, awake at 105, and fetching again."""
+    """Requests at 10 and 100: cut from 5 to 10, 30 of fetching, cut from 45 + 5 to 100, and fetching again."""
     costs = gated(resident_table({"a": 30}, {"a": 30}, buffer=30), wake_up_ps=5_000, residual=0.25)
-    streams = (Stream(name="s", workload="net", arrivals=Trace(times_ps=(0, 100_000, 140_000))),)
+    streams = (Stream(name="s", workload="net", arrivals=Trace(times_ps=(10_000, 100_000, 140_000))),)
     scenario = Scenario(name="s", streams=streams, options=Options(parameters="first-fit"), duration_ps=200_000)
     workloads = {"net": Scheduled(graph=costs.graph, costs=costs, assignment={"a": "acc"})}
     result = simulate_scenario(scenario, workloads, leakage_mw={"acc": {"mac": 4.0}})
-    assert bodies(result.timeline) == [("a", 0, 30), ("", 100, 105), ("a", 105, 135), ("a", 140, 141)]
+    fetched = [("", 10, 15), ("a", 15, 45), ("", 100, 105), ("a", 105, 135)]
+    assert bodies(result.timeline) == [*fetched, ("a", 140, 141)]
     load = result.metrics.accelerators["acc"]
-    off_ps = (100 - 35 + 200 - 146) * 1000
+    off_ps = (10 - 5 + 100 - 50 + 200 - 146) * 1000
     assert (load.off_ps, load.busy_ps) == (off_ps, 61_000)
     assert load.leakage_pj["mac"] == pytest.approx(4.0 * (200 - 0.75 * off_ps / 1000))
 
