@@ -112,7 +112,7 @@ WIDE: dict[str, Any] = {
     "memories.stacked.bandwidth_bytes_per_s": {
         "linear": {"low": 64_000_000_000, "high": 512_000_000_000, "step": 64_000_000_000}
     },
-    "accelerators.pascal.clock_hz": {"linear": {"low": 250_000_000, "high": 2_000_000_000, "step": 250_000_000}},
+    "links.0.bandwidth_bytes_per_s": {"linear": {"low": 4_000_000_000, "high": 32_000_000_000, "step": 4_000_000_000}},
     "scheduler": {"values": ["mensa", "greedy", "single:pascal"]},
 }
 
