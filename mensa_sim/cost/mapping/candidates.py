@@ -30,6 +30,9 @@ ALL_GROUPS = (*GROUPS, "G")
 FREE_GROUP: Mapping[Operand, str] = {"weight": "S", "input": "K", "output": "R"}
 """The group that does not index an operand."""
 
+LARGE = 64
+"""Halves are tried as long as they are above it, as no buffer may hold them: a choice."""
+
 GroupOrder = tuple[str, str, str]
 """The groups of a block, innermost first."""
 
@@ -54,16 +57,17 @@ def inner_orders(stationary: Operand) -> tuple[GroupOrder, ...]:
 
 
 def splits(total: int, limit: int) -> tuple[int, ...]:
-    """At most `limit` sizes that cut a total: the whole, 1, then even halves; a larger limit only adds to them.
+    """Sizes that cut a total: the whole, 1, then even halves, at most `limit` sizes in all and those that are large; a
+    larger limit only adds to them.
 
-    >>> splits(12, 4)
-    (12, 1, 6, 3)
+    >>> splits(12, 4), splits(1000, 3)
+    ((12, 1, 6, 3), (1000, 1, 500, 250, 125, 63))
     """
-    sizes, parts = [total, 1], 2
-    while parts < total:
-        sizes.append(-(-total // parts))
+    halves, parts = [total], 2
+    while parts < total and (len(halves) < limit - 1 or halves[-1] > LARGE):
+        halves.append(-(-total // parts))
         parts *= 2
-    return tuple(dict.fromkeys(sizes))[:limit]
+    return tuple(dict.fromkeys((total, 1, *halves)))
 
 
 def doublings(total: int) -> tuple[int, ...]:
