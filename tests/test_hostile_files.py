@@ -261,6 +261,23 @@ def test_a_closed_loop_that_never_ends_is_stopped(
 
 
 @pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        ("efficiency: 1.0e-300", "efficiency is 1e-300, must be from 1e-30 to 1e+30"),
+        (f"efficiency: 0.75, word_bits: {2**64}", f"word_bits is {2**64}, must be from 1 to {2**24}"),
+        ("efficiency: 0.75, power_limit_mw: 1.0e+300", "power_limit_mw is 1e+300, must be from 1e-30 to 1e+30"),
+    ],
+)
+def test_a_memory_that_no_machine_has_is_a_fault_of_its_field(
+    field: str, fault: str, folder: Path, refused: Refused
+) -> None:
+    shipped = api_files.show("systems", "edge_tpu")
+    assert "efficiency: 0.75" in shipped
+    (folder / "case.yaml").write_text(shipped.replace("efficiency: 0.75", field, 1))
+    assert fault in refused("check case.yaml")
+
+
+@pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
         ("workload", LAYERS.format(name="t", layer="a").replace("K: 8", "FY: 3000000"), "FY is 3000000, must be at"),

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import field
 
-from mensa_sim.ranges import at_least, not_negative, positive, share
+from mensa_sim.hardware.array.levels import WIDEST_PORT_BITS
+from mensa_sim.ranges import at_least, not_negative, positive, share, within
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 
@@ -11,6 +12,8 @@ SRAM = "sram"
 """The kind of a memory on the chip: tensors may live in it, and no accelerator hangs on it."""
 SRAM_ACCESS_BITS = 512
 """Width of an access of a memory on the chip where its file does not say: a line of 64 bytes, a choice."""
+_SMALL, _GREAT = 1e-30, 1e30
+"""Between them figures of a file may lie: products of a few of them are neither 0 nor infinite. A choice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,9 +92,11 @@ class MemoryPort:
     mapping is chosen without regard to that, and copies between memories and prefetches are not slowed."""
 
     def __post_init__(self) -> None:
-        at_least(1, self, "bandwidth_bytes_per_s", "channels", "word_bits")
+        at_least(1, self, "bandwidth_bytes_per_s", "channels")
+        within(1, WIDEST_PORT_BITS, self, "word_bits")
         positive(self, "power_limit_mw")
         share(self, "efficiency")
+        within(_SMALL, _GREAT, self, "efficiency", "power_limit_mw")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +129,7 @@ class MemoryEntry(MemoryPort):
         MemoryPort.__post_init__(self)
         at_least(1, self, "capacity_bytes", "access_bits")
         not_negative(self, "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
+        within(0, _GREAT, self, "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         own = ("reached_by", "access_bits", "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         said = [name for name in own if getattr(self, name) is not None]
         if self.kind != SRAM:
@@ -155,7 +161,8 @@ class Link:
 
     def __post_init__(self) -> None:
         positive(self, "bandwidth_bytes_per_s", label="link")
-        at_least(0, self, "energy_pj_per_bit", "latency_ps", label="link")
+        at_least(0, self, "latency_ps", label="link")
+        within(0, _GREAT, self, "energy_pj_per_bit", label="link")
         if self.between[0] == self.between[1]:
             raise ValueError(f"link: joins {self.between[0]} to itself")
 

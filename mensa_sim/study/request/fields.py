@@ -114,7 +114,7 @@ class StudyRequest:
         for each in dataclasses.fields(self):
             spelling, value = each.metadata.get(SPELLING, Spelling()), getattr(self, each.name)
             for word, end, side in (("least", spelling.minimum, 1), ("most", spelling.maximum, -1)):
-                if None not in (value, end) and side * value < side * end:
+                if end is not None and isinstance(value, int | float) and side * value < side * end:
                     raise UsageError(f"{each.name} is {value}, must be at {word} {end}")
 
 
