@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 from killed import ended
 
@@ -162,3 +163,8 @@ def test_types_that_only_a_checker_imports_are_known_without_what_else_a_functio
         "run: system: 3 is a whole number; give a text, a path, a mapping (names: a text; values: anything) "
         "or an object of type System\n",
     )
+
+
+def test_an_array_is_no_workload() -> None:
+    with pytest.raises(ms.UsageError, match="a ndarray is no workload"):
+        ms.explain(np.array([1, 2]), layer="conv")

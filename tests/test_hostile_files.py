@@ -261,19 +261,20 @@ def test_a_closed_loop_that_never_ends_is_stopped(
 
 
 @pytest.mark.parametrize(
-    ("field", "fault"),
+    ("kind", "field", "stated", "fault"),
     [
-        ("efficiency: 1.0e-300", "efficiency is 1e-300, must be from 1e-30 to 1e+30"),
-        (f"efficiency: 0.75, word_bits: {2**64}", f"word_bits is {2**64}, must be from 1 to {2**24}"),
-        ("efficiency: 0.75, power_limit_mw: 1.0e+300", "power_limit_mw is 1e+300, must be from 1e-30 to 1e+30"),
+        ("systems", "efficiency: 0.75", "efficiency: 1.0e-300", "efficiency is 1e-300, must be from 1e-30 to 1e+30"),
+        ("systems", "channels: 4", f"word_bits: {2**64}", f"word_bits is {2**64}, must be from 1 to {2**24}"),
+        ("systems", "channels: 4", "power_limit_mw: 1.0e+300", "power_limit_mw is 1e+300, must be from 1e-30 to 1e+30"),
+        ("accelerators", "lanes: 64", f"lanes: {2**63}", f"lanes is {2**63}, must be from 1 to {2**24}"),
     ],
 )
-def test_a_memory_that_no_machine_has_is_a_fault_of_its_field(
-    field: str, fault: str, folder: Path, refused: Refused
+def test_a_part_that_no_machine_has_is_a_fault_of_its_field(
+    kind: str, field: str, stated: str, fault: str, folder: Path, refused: Refused
 ) -> None:
-    shipped = api_files.show("systems", "edge_tpu")
-    assert "efficiency: 0.75" in shipped
-    (folder / "case.yaml").write_text(shipped.replace("efficiency: 0.75", field, 1))
+    shipped = api_files.show(kind, "edge_tpu")
+    assert field in shipped
+    (folder / "case.yaml").write_text(shipped.replace(field, stated, 1))
     assert fault in refused("check case.yaml")
 
 

@@ -14,6 +14,9 @@ BufferName = Literal["parameter", "activation"]
 
 BUFFERS: tuple[BufferName, ...] = ("parameter", "activation")
 
+MOST_VECTOR_LANES = 2**24
+"""A choice, thousands of times the most that ship."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VectorUnit:
@@ -23,7 +26,7 @@ class VectorUnit:
     """Operations in a cycle."""
 
     def __post_init__(self) -> None:
-        at_least(1, self, "lanes", label="vector unit")
+        within(1, MOST_VECTOR_LANES, self, "lanes", label="vector unit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
