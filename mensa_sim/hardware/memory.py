@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from mensa_sim.hardware.array.levels import WIDEST_PORT_BITS
-from mensa_sim.ranges import at_least, not_negative, positive, share, within
+from mensa_sim.ranges import at_least, positive, share, within
 from mensa_sim.records import dataclass
 from mensa_sim.units import BITS_PER_BYTE
 
@@ -94,7 +94,6 @@ class MemoryPort:
     def __post_init__(self) -> None:
         at_least(1, self, "bandwidth_bytes_per_s", "channels")
         within(1, WIDEST_PORT_BITS, self, "word_bits")
-        positive(self, "power_limit_mw")
         share(self, "efficiency")
         within(_SMALL, _GREAT, self, "efficiency", "power_limit_mw")
 
@@ -128,7 +127,6 @@ class MemoryEntry(MemoryPort):
     def __post_init__(self) -> None:
         MemoryPort.__post_init__(self)
         at_least(1, self, "capacity_bytes", "access_bits")
-        not_negative(self, "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         within(0, _GREAT, self, "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         own = ("reached_by", "access_bits", "read_pj_per_bit", "write_pj_per_bit", "leakage_mw")
         said = [name for name in own if getattr(self, name) is not None]
